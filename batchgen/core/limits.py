@@ -1,0 +1,38 @@
+"""What a run may do and how far: plain values, already checked, as the worker wants them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from batchgen.core.money import Micros
+from batchgen.core.retry import Backoff
+
+AmbiguousPolicy = Literal["hold", "reconcile", "resubmit"]
+"""What happens to an order whose answer was lost; ``hold`` buys nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many at once and how often. ``submits_per_s`` None means no limit of ours."""
+
+    in_flight: int | None = None
+    submits_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits of one run. Times in seconds; ``deadline`` is an instant after which nothing is submitted."""
+
+    pace: Pace = field(default_factory=lambda: Pace(in_flight=4))
+    per_model: Mapping[str, Pace] = field(default_factory=dict)
+    submit_timeout_s: float = 180.0
+    task_timeout_s: float = 1800.0
+    download_timeout_s: float = 600.0
+    budget_cost: Micros | None = None
+    budget_jobs: int | None = None
+    deadline: datetime | None = None
+    halt_after_failures: int | None = None
+    attempts: int = 5
+    backoff: Backoff = field(default_factory=Backoff)
+    on_ambiguous: AmbiguousPolicy = "hold"

@@ -1,0 +1,55 @@
+"""How long to wait, and how often to try. Pure arithmetic: the caller brings the random number."""
+
+from dataclasses import dataclass
+from typing import Final
+
+UNPROVEN_RESENDS: Final = 2
+"""Further orders after an unproven answer, each booked as if billed (RELIABILITY, budgets)."""
+
+REGENERATIONS: Final = 1
+"""Further purchases after a task failed for a reason that is known to pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Exponential back-off with jitter, in seconds."""
+
+    initial_s: float = 5.0
+    max_s: float = 900.0
+
+    def delay_s(self, tries: int, chance: float) -> float:
+        """Give the wait after the given number of failed tries (from 1); ``chance`` in [0, 1) spreads it over the upper half."""
+        ceiling = min(self.max_s, self.initial_s * 2.0 ** min(max(tries, 1) - 1, 30))
+        return ceiling * (0.5 + 0.5 * chance)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """A pause after repeated trouble: opens after ``threshold`` in a row, waits longer each time, closes on one success."""
+
+    threshold: int = 5
+    initial_s: float = 30.0
+    max_s: float = 600.0
+    in_a_row: int = 0
+    times_opened: int = 0
+
+    def failed(self) -> float | None:
+        """Count one failure; give the seconds to pause when that opens the breaker, else None.
+
+        Once open, the next single failure (the probe) opens it again at once, for twice as long.
+        """
+        self.in_a_row += 1
+        if self.in_a_row < self.threshold and not self.times_opened:
+            return None
+        self.times_opened += 1
+        return min(self.max_s, self.initial_s * 2.0 ** min(self.times_opened - 1, 30))
+
+    def succeeded(self) -> None:
+        """Close the breaker."""
+        self.in_a_row = 0
+        self.times_opened = 0
+
+    @property
+    def is_probing(self) -> bool:
+        """Say that only one order may be out until it succeeds."""
+        return self.times_opened > 0
