@@ -76,6 +76,13 @@ class SubmitNotSent(Deferred):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitUnreachable(Explained):
+    """The last try that the manifest allows was not sent either: the job ends, nothing was bought."""
+
+    outcome: ClassVar[Outcome | None] = Outcome.NOT_SENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRefused(Deferred):
     """The vendor refused before doing anything (throttled, balance, key): the same order may be sent again later."""
 

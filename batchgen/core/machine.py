@@ -22,6 +22,7 @@ TABLE: Final[Mapping[tuple[State, type[e.Event]], State]] = MappingProxyType(
         (State.SUBMITTING, e.SubmitNotSent): State.PLANNED,
         (State.SUBMITTING, e.SubmitRefused): State.PLANNED,
         (State.SUBMITTING, e.SubmitUnproven): State.PLANNED,
+        (State.SUBMITTING, e.SubmitUnreachable): State.FAILED,
         (State.SUBMITTING, e.SubmitRejected): State.FAILED,
         (State.SUBMITTING, e.SubmitGivenUp): State.FAILED,
         (State.SUBMITTING, e.SubmitUnknown): State.AMBIGUOUS,

@@ -172,6 +172,19 @@ class Ledger(Protocol):
         """Give the operator's requests recorded since the last call."""
 
 
+class Log(Protocol):
+    """The run's diary: one line an event. It never raises and never shows a secret."""
+
+    def info(self, event: str, **facts: object) -> None:
+        """Note what happened."""
+
+    def warning(self, event: str, **facts: object) -> None:
+        """Note what an operator should see."""
+
+    def error(self, event: str, **facts: object) -> None:
+        """Note what stops the run or loses something."""
+
+
 class Clock(Protocol):
     """Time. ``now`` is aware UTC and survives restarts; ``monotonic`` is for waiting."""
 
