@@ -1,10 +1,11 @@
 """Values that travel between the layers: what a plan asks for, and a job as a run sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, NewType
 
+from batchgen.core import events as e
 from batchgen.core.events import Event, Image
 from batchgen.core.states import State
 
@@ -100,3 +101,20 @@ class Recorded:
     state: State
     version: int
     attempt_id: int | None
+
+
+def follow(job: Job, event: Event, recorded: Recorded, *, at: datetime) -> Job:
+    """Give the job as it stands after the recorded event, without asking the database again."""
+    reason = event.reason if isinstance(event, e.Explained) else ""
+    moved = replace(job, state=recorded.state, version=recorded.version, attempt_id=recorded.attempt_id, reason=reason)
+    match event:
+        case e.SubmitAccepted(task_id=task_id):
+            return replace(moved, task_id=task_id, submitted_at=at, not_sent=0)
+        case e.RenderFinished(urls=urls, expires_at=expires_at):
+            return replace(moved, urls=urls, expires_at=expires_at)
+        case e.ImagesStaged(images=images):
+            return replace(moved, staged=images)
+        case e.FreshUrlWanted():
+            return replace(moved, urls=(), expires_at=None, staged=())
+        case _:
+            return moved

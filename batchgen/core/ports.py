@@ -137,10 +137,11 @@ class Shelf(Protocol):
     def draft(self, job: Job, index: int) -> Draft:
         """Open an exclusive temporary file beside the place where image ``index`` of the job will stand."""
 
-    def publish(self, image: Image) -> None:
+    def publish(self, image: Image) -> bool:
         """Link the staged file to its path without clobbering, drop the temporary name, fsync the folder, re-read the hash.
 
-        Idempotent: after a crash it finishes what was begun. Raises FileError when neither name holds those bytes.
+        Idempotent: after a crash it finishes what was begun. False when neither name holds those bytes any more. Raises
+        PathTakenError when other bytes stand at the path, FileError when the disk refuses.
         """
 
     def describe(self, job: Job, images: Sequence[Image]) -> None:

@@ -1,0 +1,159 @@
+"""The run: hold what is alive, start what comes next, end when nothing is left or somebody says so.
+
+Theory of operation. One loop starts work in order of rank: fetches, then questions, then orders; each piece of work is a task that wakes
+the loop when it ends. Rows that wait stay in the database and are claimed in small pages; memory holds only jobs with a task at the vendor
+or an image to fetch. What stops orders (money, key, limits, disk, the deadline) never stops the fetching of what is paid for.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchgen.core.errors import FileError, StopRunError, StoreError
+from batchgen.core.ports import Ledger
+from batchgen.core.states import State
+from batchgen.worker.agenda import Agenda, Followed
+from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.following import Follower
+from batchgen.worker.ordering import Orderer
+from batchgen.worker.steps import Steps
+
+_FOLLOWS: Final = 24
+"""Questions and fetches under way at once, apart from the tasks alive at the vendor."""
+_POSTS: Final = 8
+"""Orders under way at once, matched by the client's connections."""
+_IDLE_S: Final = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One run of one batch."""
+
+    steps: Steps
+    ledger: Ledger
+    agenda: Agenda
+    orderer: Orderer
+    follower: Follower
+    bearing: Bearing
+    _orders: set[asyncio.Task[None]] = field(default_factory=set)
+    _follows: set[asyncio.Task[None]] = field(default_factory=set)
+    _claims: set[asyncio.Task[None]] = field(default_factory=set)
+    _signal: int | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _bug: BaseException | None = None
+
+    async def run(self) -> Stop | None:
+        """Work until nothing is left, or until a stop; give the stop, or None when all work is done.
+
+        Every state is durable when this returns. An unexpected error of ours is raised after the orders under way have been recorded.
+        """
+        await self._take_over()
+        while True:
+            self._wake.clear()
+            self._start_work()
+            if self._is_finished():
+                break
+            await self._sleep()
+        if rest := self._orders | self._follows | self._claims:
+            await asyncio.wait(rest)
+        if self._bug is not None:
+            raise self._bug
+        return self.bearing.stop
+
+    def interrupt(self, signal_number: int) -> None:
+        """Drain at the first call: no new order, orders under way are recorded. At the second, leave at once; both are safe."""
+        if self._signal is None:
+            self._signal = signal_number
+            message = "interrupted; waiting for the answers of orders under way"
+            self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message=message)
+            self.bearing.progress.stopping = message
+        else:
+            self._cancel(self._orders)
+        self._cancel(self._follows)
+        self._wake.set()
+
+    async def _take_over(self) -> None:
+        """Pick up what earlier runs left: open orders become ambiguous, tasks are asked after at once, images fetched."""
+        clock = self.steps.clock
+        now, wall = clock.monotonic(), clock.now()
+        for found in await asyncio.wrap_future(self.ledger.live()):
+            job = await self.steps.recover(found)
+            if job.state is State.AMBIGUOUS:
+                self.bearing.progress.ambiguous += 1
+                continue
+            age_s = (wall - job.submitted_at).total_seconds() if job.submitted_at else 0.0
+            followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=job.state is State.SUBMITTED)
+            if followed.holds_place:
+                self.orderer.places.adopt(job.model)
+            self.agenda.put(followed, now)
+
+    def _start_work(self) -> None:
+        now = self.steps.clock.monotonic()
+        if self._signal is None:
+            self._start_follows(now)
+            if self.bearing.stop is None and not self.agenda.has_ripe(now):
+                self._start_orders(now)
+        gate = self.orderer.places.gate
+        self.bearing.progress.pause = "" if gate.is_open(now) else f"{gate.why}; orders again in {gate.shut_until - now:.0f} s"
+
+    def _start_follows(self, now: float) -> None:
+        may_ask = self.bearing.may_ask and self.follower.questions.is_open(now)
+        while len(self._follows) < _FOLLOWS and (followed := self.agenda.take(now, questions=may_ask)):
+            step = self.follower.fetch(followed) if followed.wants_fetch else self.follower.ask(followed)
+            self._start(self._follows, step)
+
+    def _start_orders(self, now: float) -> None:
+        if self.orderer.rows_left:
+            self.bearing.check_limits()
+        while self.bearing.stop is None and len(self._orders) < _POSTS and (job := self.orderer.next_job(now)):
+            self._start(self._orders, self.orderer.order(job))
+        if self.bearing.stop is None and not self._claims and self.orderer.wants_rows(now):
+            self._start(self._claims, self.orderer.claim())
+
+    def _start(self, group: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        group.add(task)
+        task.add_done_callback(lambda done: self._ended(group, done))
+
+    def _ended(self, group: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        group.discard(task)
+        self._wake.set()
+        error = None if task.cancelled() else task.exception()
+        match error:
+            case None:
+                return
+            case StopRunError():
+                self.bearing.halt(Stop(exit_code=error.exit_code, reason=error.reason, message=str(error)))
+            case StoreError() | FileError():
+                self.bearing.halt(Stop(exit_code=7, reason="storage", message=str(error)))
+                self.bearing.may_ask = self.bearing.may_ask and isinstance(error, FileError)
+            case _:
+                self._bug = error
+                self.bearing.halt(Stop(exit_code=1, reason="bug", message=f"unexpected {type(error).__name__}"))
+
+    def _is_finished(self) -> bool:
+        if self._orders:
+            return False
+        if self._signal is not None:
+            return True
+        if self._follows or self._claims or any(self._is_wanted(followed) for followed in self.agenda.followed()):
+            return False
+        return self.bearing.stop is not None or self.orderer.is_exhausted
+
+    def _is_wanted(self, followed: Followed) -> bool:
+        return not followed.is_parked and (followed.wants_fetch or self.bearing.may_ask)
+
+    async def _sleep(self) -> None:
+        """Wait for the next thing to happen: a task that ends, a step that is due, a gate that opens."""
+        now = self.steps.clock.monotonic()
+        ahead = (self.agenda.next_at(), self.orderer.claim_at, self.orderer.places.opens_at(), self.follower.questions.shut_until)
+        wait_s = min([_IDLE_S, *(at - now for at in ahead if at is not None and at > now)])
+        timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+
+    @staticmethod
+    def _cancel(group: set[asyncio.Task[None]]) -> None:
+        for task in group:
+            task.cancel()

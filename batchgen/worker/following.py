@@ -1,0 +1,226 @@
+"""Follow what was ordered: ask after tasks, fetch images, and decide when to try again. Nothing here can cost money.
+
+A paid task is never given up: what runs too long, names no URL or cannot be downloaded is *parked*. It then holds no place and does not
+keep the run alive, but it is asked after every hour and at the start of every later run.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from batchgen.core import events as e
+from batchgen.core import readings as r
+from batchgen.core.errors import BadImageError, DownloadError, PathTakenError, StaleJobError
+from batchgen.core.states import State
+from batchgen.worker.agenda import Agenda, Followed
+from batchgen.worker.bearing import Bearing
+from batchgen.worker.gate import Gate, SubmitGate
+from batchgen.worker.latency import Latencies, shape_of
+from batchgen.worker.steps import Steps
+
+_NO_URL_WAITS_S: Final = (2.0, 5.0, 15.0, 60.0, 150.0, 360.0)
+"""Waits between questions while a finished task names no usable URL: ten minutes in all."""
+_NOT_FOUND_GRACE_S: Final = 120.0
+"""A task may be unknown for this long after its order: vendors write their rows late."""
+_NOT_FOUND_QUESTIONS: Final = 10
+_NOT_FOUND_GAP_S: Final = 180.0
+"""Ten questions over half an hour before a task that the vendor does not know counts as lost."""
+_PARKED_GAP_S: Final = 3600.0
+_DOWNLOADS_PER_URL: Final = 3
+_FRESH_URLS: Final = 5
+_FRESH_URL_GAP_S: Final = 60.0
+_TROUBLE_MAX_S: Final = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Follower:
+    """Takes one followed job one step further and puts it back on the agenda, or lets go of it."""
+
+    steps: Steps
+    agenda: Agenda
+    places: SubmitGate
+    questions: Gate
+    latencies: Latencies
+    bearing: Bearing
+
+    async def ask(self, followed: Followed) -> None:
+        """Ask after the task once."""
+        asked_at = self._now()
+        try:
+            followed.job, reading = await self.steps.ask(followed.job)
+        except StaleJobError:
+            self.release(followed)
+            return
+        self.bearing.progress.polls += 1
+        followed.asked += 1
+        await self._conclude(followed, reading, asked_at)
+
+    async def fetch(self, followed: Followed) -> None:
+        """Download and publish the images once."""
+        try:
+            followed.job = await self.steps.fetch(followed.job)
+        except StaleJobError:
+            self.release(followed)
+        except DownloadError as error:
+            await self._missed(followed, error)
+        except BadImageError as error:
+            await self._spoiled(followed, error)
+        except PathTakenError as error:
+            await self._refresh(followed, "path_taken", str(error), wait_s=0.0)
+        else:
+            self.bearing.count_saved(followed.job)
+            self.release(followed)
+
+    def release(self, followed: Followed) -> None:
+        """Let go of a job that this run has finished with."""
+        self._leave_place(followed)
+        if followed.is_parked:
+            self.bearing.progress.parked -= 1
+
+    # --- asking ---
+
+    async def _conclude(self, followed: Followed, reading: r.PollReading, asked_at: float) -> None:
+        now = self._now()
+        match reading:
+            case r.Running():
+                await self._still_running(followed, reading, asked_at)
+            case r.Done(urls=urls) if urls:
+                self._rendered(followed, asked_at)
+            case r.Done():
+                await self._without_url(followed)
+            case r.Ended():
+                self.release(followed)
+                if followed.job.state is State.FAILED:
+                    self.bearing.count_failure(followed.job)
+            case r.NotFound(message=message):
+                await self._not_found(followed, message)
+            case r.Throttled(retry_after_s=retry_after_s):
+                self.bearing.progress.throttled += 1
+                self.questions.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+                self.agenda.put(followed, now)
+            case r.Stopped(kind="auth", message=message):
+                self.bearing.vendor_stopped("auth", message)
+                self.agenda.put(followed, now)
+            case r.Stopped(message=message) | r.Trouble(message=message):
+                self._in_trouble(followed, message)
+
+    async def _still_running(self, followed: Followed, reading: r.Running, asked_at: float) -> None:
+        if not reading.is_known_word:
+            self.bearing.log.warning("vendor.unknown_status", status=reading.status)
+        self.questions.passed()
+        followed.running_at_s = asked_at - followed.ordered_at
+        followed.troubles = 0
+        if self._now() - followed.ordered_at > self.bearing.limits.task_timeout_s:
+            await self._park(followed, "stalled", "the task runs longer than limits.timeout.task")
+        else:
+            wait_s = self.latencies.next_wait_s(shape_of(followed.job), followed.asked, self.steps.random.random())
+            self.agenda.put(followed, self._now() + wait_s)
+
+    def _rendered(self, followed: Followed, asked_at: float) -> None:
+        self.questions.passed()
+        if followed.fresh_urls == 0 and followed.asked > 0:
+            done_at_s = asked_at - followed.ordered_at
+            self.latencies.learn(shape_of(followed.job), running_at_s=followed.running_at_s, done_at_s=done_at_s)
+        self._leave_place(followed)
+        self.agenda.put(followed, self._now())
+
+    async def _without_url(self, followed: Followed) -> None:
+        self._leave_place(followed)
+        if followed.without_url < len(_NO_URL_WAITS_S):
+            self.agenda.put(followed, self._now() + _NO_URL_WAITS_S[followed.without_url])
+            followed.without_url += 1
+        else:
+            await self._park(followed, "no_url", "the task is finished and paid, but names no usable URL")
+
+    async def _not_found(self, followed: Followed, message: str) -> None:
+        age_s = self._now() - followed.ordered_at
+        followed.not_found += age_s > _NOT_FOUND_GRACE_S
+        if followed.not_found < _NOT_FOUND_QUESTIONS:
+            wait_s = _NOT_FOUND_GAP_S if followed.not_found else min(15.0, 1 + age_s / 4)
+            self.agenda.put(followed, self._now() + wait_s)
+            return
+        followed.job = await self.steps.recorder.record(followed.job, e.RenderFailed(reason="lost", detail=message))
+        self.release(followed)
+        self.bearing.count_failure(followed.job)
+
+    def _in_trouble(self, followed: Followed, message: str) -> None:
+        followed.troubles += 1
+        if followed.troubles > _DOWNLOADS_PER_URL:
+            self.bearing.say(f"task {followed.job.task_id}: {message}")
+        wait_s = min(_TROUBLE_MAX_S, 0.5 * 2.0 ** min(followed.troubles, 10))
+        self.agenda.put(followed, self._now() + wait_s * (0.5 + 0.5 * self.steps.random.random()))
+
+    # --- fetching ---
+
+    async def _missed(self, followed: Followed, error: DownloadError) -> None:
+        if error.forbidden:
+            await self._park_download(followed, "forbidden_address", str(error))
+        elif error.expired:
+            await self._want_fresh_url(followed, "expired", str(error))
+        else:
+            await self._later(followed, "network", str(error))
+
+    async def _spoiled(self, followed: Followed, error: BadImageError) -> None:
+        if error.reason in {"too_big", "too_many_pixels"}:
+            await self._give_up(followed, "bad_image", str(error))
+        else:
+            await self._later(followed, error.reason, str(error))
+
+    async def _later(self, followed: Followed, reason: str, detail: str) -> None:
+        """Try the same URL again after a back-off; every third time ask for a fresh one instead."""
+        followed.downloads += 1
+        self.bearing.say(f"{followed.job.key[:8]}: {detail}")
+        if followed.downloads % _DOWNLOADS_PER_URL == 0:
+            await self._want_fresh_url(followed, reason, detail)
+            return
+        wait_s = self.bearing.limits.backoff.delay_s(followed.downloads, self.steps.random.random())
+        next_at = self.steps.clock.now() + timedelta(seconds=wait_s)
+        event = e.DownloadDeferred(reason=reason, detail=detail, next_at=next_at)
+        followed.job = await self.steps.recorder.record(followed.job, event)
+        self.agenda.put(followed, self._now() + wait_s)
+
+    async def _want_fresh_url(self, followed: Followed, reason: str, detail: str) -> None:
+        if followed.fresh_urls < _FRESH_URLS:
+            await self._refresh(followed, reason, detail, wait_s=_FRESH_URL_GAP_S if followed.fresh_urls else 0.0)
+            return
+        expires_at = followed.job.expires_at
+        if reason not in {"expired", "network"}:
+            await self._give_up(followed, "bad_image", detail)
+        elif expires_at is not None and self.steps.clock.now() > expires_at:
+            await self._give_up(followed, "expired", detail)
+        else:
+            await self._park_download(followed, reason, detail)
+
+    async def _refresh(self, followed: Followed, reason: str, detail: str, *, wait_s: float) -> None:
+        followed.fresh_urls += 1
+        followed.job = await self.steps.recorder.record(followed.job, e.FreshUrlWanted(reason=reason, detail=detail))
+        self.agenda.put(followed, self._now() + wait_s)
+
+    async def _give_up(self, followed: Followed, reason: str, detail: str) -> None:
+        followed.job = await self.steps.recorder.record(followed.job, e.DownloadFailed(reason=reason, detail=detail))
+        self.release(followed)
+        self.bearing.count_failure(followed.job)
+
+    # --- parking ---
+
+    async def _park_download(self, followed: Followed, reason: str, detail: str) -> None:
+        followed.job = await self.steps.recorder.record(followed.job, e.DownloadDeferred(reason=reason, detail=detail))
+        await self._park(followed, reason, detail)
+
+    async def _park(self, followed: Followed, reason: str, detail: str) -> None:
+        if not followed.is_parked:
+            followed.is_parked = True
+            self.bearing.progress.parked += 1
+            if followed.job.state is State.SUBMITTED:
+                followed.job = await self.steps.recorder.record(followed.job, e.TaskStalled(reason=reason, detail=detail))
+            self.bearing.say(f"task {followed.job.task_id}: {detail}")
+        self._leave_place(followed)
+        self.agenda.put(followed, self._now() + _PARKED_GAP_S)
+
+    def _leave_place(self, followed: Followed) -> None:
+        if followed.holds_place:
+            followed.holds_place = False
+            self.places.leave(followed.job.model)
+
+    def _now(self) -> float:
+        return self.steps.clock.monotonic()

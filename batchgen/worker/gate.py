@@ -1,0 +1,142 @@
+"""When the next order may go out: the rate, the vendor's wish to be left alone, and the pause after repeated trouble.
+
+One gate serves everybody who uses the same key, so that one answer "too many requests" quiets all of them at once.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from batchgen.core.limits import Limits, Pace
+from batchgen.core.retry import Breaker
+
+_THROTTLE_INITIAL_S = 5.0
+_THROTTLE_MAX_S = 120.0
+_JITTER = 0.2
+
+
+@dataclass(slots=True)
+class Gate:
+    """Shut until an instant of the monotonic clock; every method takes that clock's reading as ``now``."""
+
+    random: Random
+    shut_until: float = 0.0
+    why: str = ""
+    shut_for_s: float = 0.0
+    _throttled_at: float = float("-inf")
+    _throttles: int = 0
+
+    def is_open(self, now: float) -> bool:
+        """Say whether anything may pass."""
+        return now >= self.shut_until
+
+    def shut(self, now: float, seconds: float, why: str) -> None:
+        """Stay shut for at least that long."""
+        until = now + seconds
+        if until > self.shut_until:
+            self.shut_for_s += until - max(self.shut_until, now)
+            self.shut_until, self.why = until, why
+
+    def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
+        """Obey ``Retry-After``, or back off from 5 s up to 120 s, with up to a fifth of positive jitter.
+
+        Answers to requests that were under way before the last throttle (``asked_at``) do not make the wait grow again.
+        """
+        if asked_at >= self._throttled_at:
+            self._throttles += 1
+            self._throttled_at = now
+        grown = min(_THROTTLE_MAX_S, _THROTTLE_INITIAL_S * 2.0 ** min(self._throttles - 1, 10))
+        wait_s = retry_after_s if retry_after_s is not None else grown
+        self.shut(now, wait_s * (1 + _JITTER * self.random.random()), "rate limited")
+
+    def passed(self) -> None:
+        """Forget earlier throttling after a request that was let through."""
+        self._throttles = 0
+
+
+@dataclass(slots=True)
+class SubmitGate:
+    """Everything that decides whether one more order may go out now, but for money."""
+
+    limits: Limits
+    gate: Gate
+    breaker: Breaker = field(default_factory=Breaker)
+    doubts: Breaker = field(default_factory=lambda: Breaker(threshold=3))
+    in_flight: dict[str, int] = field(default_factory=dict)
+    total: int = 0
+    _allowed: float = 0.0
+    _next_slot: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._allowed = float(self.limits.pace.in_flight or 1_000_000)
+
+    def room(self) -> int:
+        """Say how many more orders the in-flight limit allows."""
+        if self.breaker.is_probing or self.doubts.is_probing:
+            return 1 if self.total == 0 else 0
+        return max(0, int(self._allowed) - self.total)
+
+    def full_models(self) -> frozenset[str]:
+        """Name the models whose own in-flight limit is reached."""
+        return frozenset(
+            model
+            for model, pace in self.limits.per_model.items()
+            if pace.in_flight is not None and self.in_flight.get(model, 0) >= pace.in_flight
+        )
+
+    def opens_at(self, model: str | None = None) -> float:
+        """Give the monotonic instant from which one more order (of that model) may go out."""
+        return max(self.gate.shut_until, self._next_slot.get("", 0.0), self._next_slot.get(model or "", 0.0))
+
+    def enter(self, model: str, now: float) -> None:
+        """Count one order as out and take its slot in the rates."""
+        self._count(model, 1)
+        self._take_slot("", self.limits.pace, now)
+        if model in self.limits.per_model:
+            self._take_slot(model, self.limits.per_model[model], now)
+
+    def adopt(self, model: str) -> None:
+        """Count a task that an earlier run left with the vendor."""
+        self._count(model, 1)
+
+    def leave(self, model: str) -> None:
+        """Count one task as no longer alive at the vendor."""
+        self._count(model, -1)
+
+    def accepted(self) -> None:
+        """Note success: breakers close, and the allowance grows back by about one each round."""
+        self.answered()
+        self.gate.passed()
+        ceiling = float(self.limits.pace.in_flight or 1_000_000)
+        self._allowed = min(ceiling, self._allowed + 1.0 / max(1.0, self._allowed))
+
+    def answered(self) -> None:
+        """Note a clear answer that is no success: the vendor works."""
+        self.breaker.succeeded()
+        self.doubts.succeeded()
+
+    def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
+        """Note a throttled order: shut for a while and halve what may be in flight."""
+        if self.gate.is_open(now):
+            self._allowed = max(1.0, min(self._allowed, float(self.total + 1)) / 2)
+        self.gate.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+
+    def failed(self, now: float, why: str) -> None:
+        """Note an order that failed for want of a working vendor or network."""
+        self._trip(self.breaker, now, why)
+
+    def doubted(self, now: float) -> None:
+        """Note an order whose answer was lost."""
+        self._trip(self.doubts, now, "answers get lost")
+
+    def _trip(self, breaker: Breaker, now: float, why: str) -> None:
+        pause_s = breaker.failed()
+        if pause_s is not None:
+            self.gate.shut(now, pause_s, why)
+
+    def _count(self, model: str, step: int) -> None:
+        self.total += step
+        self.in_flight[model] = self.in_flight.get(model, 0) + step
+
+    def _take_slot(self, name: str, pace: Pace, now: float) -> None:
+        if pace.submits_per_s is not None:
+            self._next_slot[name] = max(now, self._next_slot.get(name, 0.0)) + 1.0 / pace.submits_per_s

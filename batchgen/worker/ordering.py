@@ -1,0 +1,160 @@
+"""Place orders: claim rows in small pages, keep to the limits, and draw the run's conclusions from each answer."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchgen.core import readings as r
+from batchgen.core.errors import BudgetReachedError, FileError, StaleJobError
+from batchgen.core.jobs import Job
+from batchgen.core.ports import Ledger
+from batchgen.core.states import State
+from batchgen.worker.agenda import Agenda, Followed
+from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.gate import SubmitGate
+from batchgen.worker.latency import Latencies, shape_of
+from batchgen.worker.steps import Steps
+from batchgen.worker.verdicts import Lost, NotSent, SubmitAnswer
+
+_PAGE: Final = 256
+_LOOK_AGAIN_S: Final = 2.0
+"""How soon rows planned by another shell are noticed."""
+_DISK_FLOOR_BYTES: Final = 256 * 1024 * 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Orderer:
+    """Claims and orders. ``claim_at`` is the monotonic instant before which the database need not be asked for rows."""
+
+    steps: Steps
+    ledger: Ledger
+    agenda: Agenda
+    places: SubmitGate
+    latencies: Latencies
+    bearing: Bearing
+    claim_at: float = 0.0
+    rows_left: bool | None = None
+    """Whether planned rows are known to be left; None before the database was asked."""
+    _page: deque[Job] = field(default_factory=deque)
+    _unrecorded: set[int] = field(default_factory=set)
+    _open: int = 0
+    _waits_for_budget: bool = False
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Say whether no planned row is left in the database or in hand."""
+        return self.rows_left is False and not self._page
+
+    def next_job(self, now: float) -> Job | None:
+        """Take the first claimed row that may be ordered now."""
+        if self.places.room() <= 0 or self._waits_for_budget:
+            return None
+        full = self.places.full_models()
+        for job in self._page:
+            if job.model not in full and self.places.opens_at(job.model) <= now:
+                self._page.remove(job)
+                self.places.enter(job.model, now)
+                return job
+        return None
+
+    def wants_rows(self, now: float) -> bool:
+        """Say whether it is time to ask the database for rows: there is room, and none in hand may use it."""
+        if now < self.claim_at or self.places.room() <= 0 or self._waits_for_budget or self.places.opens_at() > now:
+            return False
+        full = self.places.full_models()
+        return all(job.model in full for job in self._page)
+
+    async def claim(self) -> None:
+        """Fetch the next page of rows that may be ordered."""
+        self.drop_page()
+        clock = self.steps.clock
+        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self.places.full_models())
+        jobs = await asyncio.wrap_future(question)
+        due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
+        self._page.extend(jobs)
+        self.rows_left = bool(jobs or due)
+        wait_s = 0.0 if jobs else _LOOK_AGAIN_S
+        if due is not None:
+            wait_s = min(_LOOK_AGAIN_S, max(0.05, (due - clock.now()).total_seconds()))
+        self.claim_at = clock.monotonic() + wait_s
+
+    def drop_page(self) -> None:
+        """Forget claimed rows that were not ordered; they are still planned in the database."""
+        self._page.clear()
+
+    async def order(self, job: Job) -> None:
+        """Buy one image and see what the answer means for the run."""
+        asked_at = self.steps.clock.monotonic()
+        self._unrecorded.add(job.id)
+        self._open += 1
+        try:
+            self._check_disk()
+            job, answer = await self.steps.order(job)
+        except (StaleJobError, BudgetReachedError) as error:
+            self.places.leave(job.model)
+            if isinstance(error, BudgetReachedError):
+                self._over_budget(error)
+            return
+        except BaseException:
+            self.places.leave(job.model)
+            raise
+        finally:
+            self._unrecorded.discard(job.id)
+            self._open -= 1
+            self._waits_for_budget = self._waits_for_budget and self._open > 0
+        self.bearing.progress.orders += 1
+        self._waits_for_budget = False
+        self._weigh(answer, asked_at)
+        self._settle(job)
+
+    def look_again(self) -> None:
+        """Note that a job went back to planned: the database has rows again."""
+        self.rows_left = None
+        self.claim_at = 0.0
+
+    def _check_disk(self) -> None:
+        free = self.steps.shelf.free_bytes()
+        if free < _DISK_FLOOR_BYTES:
+            raise FileError(f"only {free // 2**20} MiB are free for images (at least {_DISK_FLOOR_BYTES // 2**20} MiB are kept free)")
+
+    def _over_budget(self, error: BudgetReachedError) -> None:
+        if error.is_final:
+            self.bearing.halt(Stop(exit_code=5, reason="budget", message=str(error)))
+        else:
+            self._waits_for_budget = True
+            self.look_again()
+
+    def _weigh(self, answer: SubmitAnswer, asked_at: float) -> None:
+        now = self.steps.clock.monotonic()
+        match answer:
+            case r.Accepted():
+                self.places.accepted()
+            case r.Throttled(retry_after_s=retry_after_s):
+                self.bearing.progress.throttled += 1
+                self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+            case r.Stopped(kind=kind, message=message):
+                self.bearing.vendor_stopped(kind, message)
+            case NotSent(message=message) | r.Busy(message=message) | r.Unproven(message=message):
+                self.bearing.say(message)
+                self.places.failed(now, message)
+            case Lost(message=message) | r.Unreadable(message=message):
+                self.bearing.say(f"an order's answer was lost: {message}")
+                self.places.doubted(now)
+            case r.Rejected():
+                self.places.answered()
+
+    def _settle(self, job: Job) -> None:
+        """Put a job where its state belongs after an order."""
+        now = self.steps.clock.monotonic()
+        if job.state is State.SUBMITTED:
+            wait_s = self.latencies.first_wait_s(shape_of(job), self.steps.random.random())
+            self.agenda.put(Followed(job=job, ordered_at=now), now + wait_s)
+            return
+        self.places.leave(job.model)
+        if job.state is State.PLANNED:
+            self.look_again()
+        elif job.state is State.FAILED:
+            self.bearing.count_failure(job)
+        else:
+            self.bearing.progress.ambiguous += 1

@@ -1,0 +1,41 @@
+"""What a run has done so far, for whoever watches it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from batchgen.core.states import State
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters of this run; the loop writes them, a view reads them at any time.
+
+    ``by_state`` holds every job of the batch by state, kept in step with the records of this run.
+    """
+
+    by_state: dict[State, int] = field(default_factory=dict)
+    saved: int = 0
+    failed: int = 0
+    ambiguous: int = 0
+    orders: int = 0
+    polls: int = 0
+    throttled: int = 0
+    saved_bytes: int = 0
+    saved_at: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    problems: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    parked: int = 0
+    pause: str = ""
+    stopping: str = ""
+
+    def moved(self, before: State, after: State) -> None:
+        """Count one job from one state to another."""
+        if before is not after:
+            self.by_state[before] = self.by_state.get(before, 0) - 1
+            self.by_state[after] = self.by_state.get(after, 0) + 1
+
+    def images_per_minute(self, now: float) -> float:
+        """Give the recent rate, over the last minute or since the first image when that is shorter."""
+        recent = [at for at in self.saved_at if at > now - 60]
+        if len(recent) < 2:
+            return 0.0
+        return 60 * len(recent) / max(1.0, now - recent[0])
