@@ -57,10 +57,6 @@ class Recorder:
         task_id = event.task_id if isinstance(event, e.SubmitAccepted) else job.task_id
         self.log.error("job.not_recorded", key=job.key, attempt=job.attempt_id, fact=event.word(), task_id=task_id, why=str(error))
 
-    def _keep_in_diary(self, job: Job, event: e.Event, error: StoreError) -> None:
-        task_id = event.task_id if isinstance(event, e.SubmitAccepted) else job.task_id
-        self.log.error("job.not_recorded", key=job.key, attempt=job.attempt_id, fact=event.word(), task_id=task_id, why=str(error))
-
     def _note(self, job: Job, event: e.Event, recorded: Recorded) -> None:
         self.progress.moved(job.state, recorded.state)
         facts: dict[str, object] = {

@@ -1,0 +1,58 @@
+# Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format readme bench crash night clean
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+BUILD := build
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("batchgen needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## a whole run against the embedded simulator, killed and resumed before your eyes
+	@$(BIN)/batchgen demo
+
+test: $(STAMP) ## all tests, with branch coverage
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered -q $(ARGS)
+
+check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README parts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/codespell batchgen tests bench migrations docs README.md CHANGELOG.md Makefile
+	$(BIN)/deptry .
+	$(BIN)/python -m cogapp --check README.md
+
+format: $(STAMP) ## format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+readme: $(STAMP) ## regenerate the generated parts of the README
+	$(BIN)/python -m cogapp -r README.md
+
+bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 15 minutes)
+	@mkdir -p $(BUILD) && rm -f $(BUILD)/million.db*
+	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/plan.py --db $(BUILD)/million.db
+	$(BIN)/python bench/status.py --db $(BUILD)/million.db
+
+KILLS ?= 200
+crash: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=200)
+	$(BIN)/python tests/crash/random_kills.py --kills $(KILLS)
+
+night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simulator, killed three times
+	$(BIN)/python tests/crash/night.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) $(BUILD) dist .mypy_cache .ruff_cache .coverage* batchgen-demo
