@@ -24,19 +24,20 @@
 from collections.abc import Sequence
 from typing import Final
 
+from batchgen.core.exits import Exit
 from batchgen.core.problems import Problem
 
 
 class BatchgenError(Exception):
     """Root of all errors that batchgen raises on purpose."""
 
-    exit_code: int = 1
+    exit_code: int = Exit.BUG
 
 
 class InputError(BatchgenError):
     """The user's input cannot be used as it is; nothing was changed."""
 
-    exit_code = 2
+    exit_code = Exit.INPUT
 
 
 class ManifestError(InputError):
@@ -82,7 +83,7 @@ class DownloadError(ExchangeError):
 class StoreError(BatchgenError):
     """The job database cannot be used or did not take a change."""
 
-    exit_code = 7
+    exit_code = Exit.STORAGE
 
 
 class StaleJobError(StoreError):
@@ -95,7 +96,7 @@ class BudgetReachedError(StoreError):
     ``is_final`` is false while open reservations may still be released.
     """
 
-    exit_code = 5
+    exit_code = Exit.LIMIT
 
     def __init__(self, message: str, *, is_final: bool) -> None:
         super().__init__(message)
@@ -105,7 +106,7 @@ class BudgetReachedError(StoreError):
 class LockedError(StoreError):
     """Another runner holds the database."""
 
-    exit_code = 8
+    exit_code = Exit.LOCKED
 
 
 class SchemaError(StoreError):
@@ -115,7 +116,7 @@ class SchemaError(StoreError):
 class FileError(BatchgenError):
     """The disk did not take or give a file."""
 
-    exit_code = 7
+    exit_code = Exit.STORAGE
 
 
 class BadImageError(FileError):

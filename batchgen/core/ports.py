@@ -147,9 +147,6 @@ class Shelf(Protocol):
     def describe(self, job: Job, images: Sequence[Image]) -> None:
         """Write the sidecar beside the first image, if the batch wants one; atomic, overwrites only its own."""
 
-    def sweep(self) -> int:
-        """Remove temporary files that no staged image owns, left by a crash; say how many."""
-
     def free_bytes(self) -> int:
         """Say how much room the file system has for us."""
 

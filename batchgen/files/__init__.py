@@ -1,0 +1,1 @@
+"""Published images: temporary files, checks, no-clobber links and hashes. Knows nothing of jobs' states, SQL or the network."""
