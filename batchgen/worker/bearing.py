@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
+from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.limits import Limits
 from batchgen.core.ports import Clock, Log
 from batchgen.worker.progress import Progress
-
-_LIMIT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Bearing:
 
     def halt(self, stop: Stop) -> None:
         """Stop ordering; the first reason stays, but trouble with disk, key or money outranks a limit of the user's own."""
-        if self.stop is None or (self.stop.exit_code == _LIMIT and stop.exit_code != _LIMIT):
+        if self.stop is None or (self.stop.exit_code == Exit.LIMIT and stop.exit_code != Exit.LIMIT):
             self.stop = stop
             self.progress.stopping = stop.message
             self.log.warning("run.stopping", reason=stop.reason, detail=stop.message, exit_code=stop.exit_code)
@@ -44,12 +43,12 @@ class Bearing:
         match kind:
             case "balance" | "quota":
                 whose = "account's balance" if kind == "balance" else "key's quota"
-                self.halt(Stop(exit_code=6, reason=kind, message=f"the {whose} is used up{said}"))
+                self.halt(Stop(exit_code=Exit.BALANCE, reason=kind, message=f"the {whose} is used up{said}"))
             case "auth":
                 self.may_ask = False
-                self.halt(Stop(exit_code=4, reason=kind, message=f"the API key was rejected{said}"))
+                self.halt(Stop(exit_code=Exit.AUTH, reason=kind, message=f"the API key was rejected{said}"))
             case _:
-                self.halt(Stop(exit_code=2, reason=kind, message=f"the API address does not answer as expected{said}"))
+                self.halt(Stop(exit_code=Exit.INPUT, reason=kind, message=f"the API address does not answer as expected{said}"))
 
     def check_limits(self) -> None:
         """Stop when the deadline has passed or too many jobs failed in a row."""
@@ -57,9 +56,10 @@ class Bearing:
             return
         deadline, failures = self.limits.deadline, self.limits.halt_after_failures
         if deadline is not None and self.clock.now() >= deadline:
-            self.halt(Stop(exit_code=_LIMIT, reason="deadline", message=f"the deadline {deadline.astimezone():%Y-%m-%d %H:%M} has passed"))
+            message = f"the deadline {deadline.astimezone():%Y-%m-%d %H:%M} has passed"
+            self.halt(Stop(exit_code=Exit.LIMIT, reason="deadline", message=message))
         elif failures is not None and self.failures_in_a_row >= failures:
-            self.halt(Stop(exit_code=_LIMIT, reason="halted", message=f"{self.failures_in_a_row} jobs in a row failed (limits.halt)"))
+            self.halt(Stop(exit_code=Exit.LIMIT, reason="halted", message=f"{self.failures_in_a_row} jobs in a row failed (limits.halt)"))
 
     def count_failure(self, job: Job) -> None:
         """Count a job that ended without an image; what moderation refuses says nothing about the run."""

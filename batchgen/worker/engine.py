@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batchgen.core.errors import FileError, StopRunError, StoreError
+from batchgen.core.exits import Exit
 from batchgen.core.ports import Ledger
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
@@ -73,6 +74,11 @@ class Engine:
         self._cancel(self._follows)
         self._wake.set()
 
+    def oldest_task_s(self) -> float:
+        """Give the age of the oldest task that this run follows, 0 without one."""
+        now = self.steps.clock.monotonic()
+        return max((now - followed.ordered_at for followed in tuple(self.agenda.followed())), default=0.0)
+
     async def _take_over(self) -> None:
         """Pick up what earlier runs left: open orders become ambiguous, tasks are asked after at once, images fetched."""
         clock = self.steps.clock
@@ -126,11 +132,11 @@ class Engine:
             case StopRunError():
                 self.bearing.halt(Stop(exit_code=error.exit_code, reason=error.reason, message=str(error)))
             case StoreError() | FileError():
-                self.bearing.halt(Stop(exit_code=7, reason="storage", message=str(error)))
+                self.bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
                 self.bearing.may_ask = self.bearing.may_ask and isinstance(error, FileError)
             case _:
                 self._bug = error
-                self.bearing.halt(Stop(exit_code=1, reason="bug", message=f"unexpected {type(error).__name__}"))
+                self.bearing.halt(Stop(exit_code=Exit.BUG, reason="bug", message=f"unexpected {type(error).__name__}"))
 
     def _is_finished(self) -> bool:
         if self._orders:

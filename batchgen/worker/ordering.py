@@ -7,6 +7,7 @@ from typing import Final
 
 from batchgen.core import readings as r
 from batchgen.core.errors import BudgetReachedError, FileError, StaleJobError
+from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.ports import Ledger
 from batchgen.core.states import State
@@ -120,7 +121,7 @@ class Orderer:
 
     def _over_budget(self, error: BudgetReachedError) -> None:
         if error.is_final:
-            self.bearing.halt(Stop(exit_code=5, reason="budget", message=str(error)))
+            self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=str(error)))
         else:
             self._waits_for_budget = True
             self.look_again()

@@ -16,9 +16,9 @@ class Prices:
 
     known: dict[Kind, Micros] = field(default_factory=dict)
 
-    def learn_all(self, known: Mapping[Kind, Micros]) -> None:
+    def learn_all(self, known: Mapping[Kind, int]) -> None:
         """Start from what earlier runs recorded."""
-        self.known.update(known)
+        self.known.update({kind: Micros(price) for kind, price in known.items()})
 
     def learn(self, job: Job, cost: Micros | None) -> None:
         """Keep the price an answer named; the newest wins, because a vendor may change it overnight."""

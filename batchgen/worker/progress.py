@@ -21,6 +21,8 @@ class Progress:
     polls: int = 0
     throttled: int = 0
     saved_bytes: int = 0
+    spent: int | None = None
+    """Micros spent by the batch as far as answers named a cost; None while none did."""
     saved_at: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     parked: int = 0

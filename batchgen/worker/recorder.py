@@ -68,8 +68,10 @@ class Recorder:
         match event:
             case e.Explained(reason=reason, detail=detail):
                 facts |= {"reason": reason, "detail": detail}
-            case e.SubmitAccepted(task_id=task_id):
+            case e.SubmitAccepted(task_id=task_id, cost=cost):
                 facts["task_id"] = task_id
+                if cost is not None:
+                    self.progress.spent = (self.progress.spent or 0) + cost
             case _:
                 facts["task_id"] = job.task_id
         note = self.log.warning if recorded.state in {State.FAILED, State.AMBIGUOUS} and recorded.state is not job.state else self.log.info

@@ -1,0 +1,423 @@
+"""The network: paid POSTs that go out once, free questions, and downloads. Knows no vendor; nothing else imports an HTTP library.
+
+Theory of operation. Three ways out, as far apart as their risks. ``order`` rides httpx's own transport, because a paid POST needs to know
+whether its first byte left: the transport reports that moment, and an exception before it is NotSentError, at or after it
+OutcomeUnknownError. A kept-alive connection that the server has closed is noticed before it is used; when the close crosses the request on
+the wire, the outcome is unknown, and nothing here ever sends an order twice. ``ask`` and ``fetch`` ride aiohttp, at a fifth of the CPU and
+without touching a signed URL (httpx-aiohttp re-quotes its query, which breaks the signature); a GET on a stale connection is repeated once
+by aiohttp. ``fetch`` has a session of its own that never saw the key and dials only what ``addresses.Policy`` allows.
+
+No errors of the libraries come out of here: they may carry request headers, so ours are raised beside them, not on top of them.
+"""
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Final
+
+import aiohttp
+import httpx
+from yarl import URL
+
+from batchgen.api.addresses import MAX_URL_CHARS, Policy, is_loopback_host
+from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
+from batchgen.core.ports import Call, Fetched, Reply, Sink
+
+MAX_JSON_BYTES: Final = 1 << 20
+MAX_REDIRECTS: Final = 3
+CHUNK_BYTES: Final = 1 << 16
+CONNECTIONS: Final = 32
+"""Connections of ``ask`` and of ``fetch``, each; further calls wait their turn."""
+
+_API_PATH: Final = "/api/open-api/v1"
+_KEEP_ALIVE_S: Final = 2.0  # shorter than any server's own limit, so that an order seldom meets a connection that is just being closed
+_SENDING: Final = "http11.send_request_headers.started"
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_EXPIRED: Final = frozenset({403, 404, 410})
+_VERBATIM: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]_~]+")
+_MIN_SECRET_CHARS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long each step may take, in seconds, and how slow a download may be before it is given up."""
+
+    connect_s: float = 10.0
+    write_s: float = 30.0
+    ask_s: float = 60.0
+    drip_window_s: float = 30.0
+    drip_bytes: int = 30 * 1024
+
+
+class _ForbiddenAddressError(OSError):
+    """A download wanted to reach an address that the policy refuses. An OSError, because aiohttp lets only those through."""
+
+
+class _GuardedResolver(aiohttp.ThreadedResolver):
+    """Resolve a name once and refuse it when any of its addresses is refused."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[aiohttp.abc.ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if not all(self._policy.allows(host, result["host"]) for result in found):
+            raise _ForbiddenAddressError
+        return found
+
+
+@dataclass(slots=True)
+class _Wire:
+    """Learn from the transport when an order's first byte may leave, and bound the time from then on.
+
+    The bound is a backstop against an answer that only drips; the transport's own timeouts come first.
+    """
+
+    limit: asyncio.Timeout
+    longest_s: float
+    is_open: bool = False
+
+    async def __call__(self, step: str, _facts: Mapping[str, object]) -> None:
+        if step == _SENDING:
+            self.is_open = True
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.longest_s)
+
+
+@dataclass(slots=True)
+class _Drip:
+    """Notice a download that hardly moves."""
+
+    patience: Patience
+    since: float
+    received_bytes: int = 0
+
+    def is_too_slow(self, chunk_bytes: int, now: float) -> bool:
+        """Count a chunk; say whether the window that ends with it stayed under the least speed."""
+        self.received_bytes += chunk_bytes
+        if now - self.since < self.patience.drip_window_s:
+            return False
+        is_slow = self.received_bytes < self.patience.drip_bytes
+        self.since, self.received_bytes = now, 0
+        return is_slow
+
+
+class HttpClient:
+    """The real ``core.ports.Client`` for one API host and one key.
+
+    ``base_url`` may end in slashes or in the API's own path; plain http is for loopback only. Raises InputError for a base URL or key that
+    cannot be used, without quoting the key. May be built outside an event loop; connections open at the first call.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a connection, all keyword-only but the first two
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        submit_timeout_s: float,
+        download_timeout_s: float,
+        user_agent: str,
+        posts_at_once: int = 8,
+        patience: Patience | None = None,
+    ) -> None:
+        self._base, self._host = _checked_base(base_url)
+        self._key = _checked_key(api_key)
+        self._policy = Policy(loopback=is_loopback_host(self._host))
+        self._submit_timeout_s = submit_timeout_s
+        self._download_timeout_s = download_timeout_s
+        self._patience = patience or Patience()
+        self._plain_headers: Final = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        self._api_headers: Final = {
+            **self._plain_headers,
+            "Accept": "application/json",
+            "Authorization": f"Bearer {self._key}",
+        }
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._orders = httpx.AsyncHTTPTransport(
+            verify=self._tls,
+            trust_env=False,
+            http1=True,
+            http2=False,
+            retries=0,
+            limits=httpx.Limits(max_connections=posts_at_once, keepalive_expiry=_KEEP_ALIVE_S),
+        )
+        self._questions: aiohttp.ClientSession | None = None
+        self._downloads: aiohttp.ClientSession | None = None
+
+    async def order(self, call: Call) -> Reply:
+        """Send a paid request once; raise NotSentError or OutcomeUnknownError, never retry.
+
+        Raises StopRunError when the host's certificate is not trusted. A cancelled call raises CancelledError, which says nothing about
+        what was sent: whoever cancels an order must take its outcome for unknown.
+        """
+        limit = asyncio.timeout(None)
+        wire = _Wire(limit=limit, longest_s=self._patience.write_s + self._submit_timeout_s)
+        try:
+            async with limit:
+                return await self._send(call, wire)
+        except (httpx.HTTPError, OSError) as error:
+            failure = self._order_failure(error, is_sent=wire.is_open)
+        raise failure
+
+    async def ask(self, call: Call) -> Reply:
+        """Send a free request once; raise ExchangeError."""
+        try:
+            async with asyncio.timeout(self._patience.ask_s):
+                return await self._question(call)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = ExchangeError(f"{self._host}: {_told(error)}", host=self._host)
+        raise failure
+
+    async def fetch(self, url: str, sink: Sink) -> Fetched:
+        """Download a result without key or cookies; raise DownloadError, or what the sink raises.
+
+        Follows up to three redirects, each judged like the first URL. The sink gets the body's raw bytes; how many of them it keeps after
+        an error is its own affair.
+        """
+        host = ""
+        try:
+            target = self._admitted(url)
+            host = target.raw_host or ""
+            async with asyncio.timeout(self._download_timeout_s):
+                return await self._follow(target, sink)
+        except (aiohttp.ClientError, OSError) as error:
+            is_forbidden = any(isinstance(cause, _ForbiddenAddressError) for cause in _causes(error))
+            told = "its address is not public" if is_forbidden else _told(error)
+            failure = DownloadError(f"{host}: {told}", host=host, forbidden=is_forbidden)
+        raise failure
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._orders.aclose()
+        for session in (self._questions, self._downloads):
+            if session is not None:
+                await session.close()
+
+    # --- orders and questions ---
+
+    async def _send(self, call: Call, wire: _Wire) -> Reply:
+        patience = self._patience
+        request = httpx.Request(
+            call.method,
+            f"{self._base}{call.path}",
+            headers={**self._api_headers, **_content_type(call)},
+            content=call.body,
+            extensions={
+                "trace": wire,
+                "timeout": {
+                    "connect": patience.connect_s,
+                    "write": patience.write_s,
+                    "read": self._submit_timeout_s,
+                    "pool": self._submit_timeout_s,
+                },
+            },
+        )
+        response = await self._orders.handle_async_request(request)
+        try:
+            body = await _whole(response.aiter_raw())
+        finally:
+            await response.aclose()
+        if body is None:
+            raise OutcomeUnknownError(f"{self._host}: the answer is longer than 1 MiB", host=self._host)
+        return self._reply(response.status_code, response.headers, body)
+
+    async def _question(self, call: Call) -> Reply:
+        if self._questions is None:
+            self._questions = self._session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers)
+        async with self._questions.request(
+            call.method,
+            URL(f"{self._base}{call.path}", encoded=True),
+            headers=_content_type(call),
+            data=call.body,
+            allow_redirects=False,
+        ) as response:
+            body = await _whole(response.content.iter_any())
+        if body is None:
+            raise ExchangeError(f"{self._host}: the answer is longer than 1 MiB", host=self._host)
+        return self._reply(response.status, response.headers, body)
+
+    def _reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Put an answer together: the time of receipt where the server names none (RFC 9110, 6.6.1), and no key echoed back."""
+        named = {name.lower(): value for name, value in headers.items()}
+        named.setdefault("date", formatdate(usegmt=True))
+        if len(self._key) >= _MIN_SECRET_CHARS:
+            body = body.replace(self._key.encode(), b"[key]")
+        return Reply(status=status, headers=named, body=body)
+
+    def _order_failure(self, error: Exception, *, is_sent: bool) -> ExchangeError | StopRunError:
+        if is_sent:
+            return OutcomeUnknownError(f"{self._host}: {_told(error)}", host=self._host)
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+            message = f"the certificate of {self._host} is not trusted (provider.base_url): {_told(error)}"
+            return StopRunError(message, exit_code=2, reason="config")
+        return NotSentError(f"{self._host}: {_told(error)}", host=self._host)
+
+    # --- downloads ---
+
+    def _admitted(self, url: str) -> URL:
+        """Read a URL as it will be dialled, or raise DownloadError when the policy objects to what it says."""
+        target = _read_url(url)
+        if target is None:
+            raise DownloadError("the result's URL cannot be read", forbidden=True)
+        host = target.raw_host or ""
+        objection = self._policy.objection(scheme=target.scheme, host=host, port=target.port, has_user="@" in target.raw_authority)
+        if objection is not None:
+            raise DownloadError(f"{host}: {objection}", host=host, forbidden=True)
+        return target
+
+    async def _follow(self, target: URL, sink: Sink) -> Fetched:
+        """Walk from redirect to redirect by hand; aiohttp would not judge them."""
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._opened().get(target, allow_redirects=False) as response:
+                place = response.headers.get("Location")
+                if response.status not in _REDIRECTS or place is None:
+                    return await self._receive(response, sink)
+            following = self._admitted(_joined(target, place))
+            if target.scheme == "https" and following.scheme != "https":
+                raise DownloadError(f"{target.raw_host}: redirect to plain http", host=target.raw_host or "", forbidden=True)
+            target = following
+        raise DownloadError(f"{target.raw_host}: more than {MAX_REDIRECTS} redirects", host=target.raw_host or "", forbidden=True)
+
+    async def _receive(self, response: aiohttp.ClientResponse, sink: Sink) -> Fetched:
+        """Hand a good answer's bytes to the sink in chunks of 64 KiB or a little more."""
+        host = response.url.raw_host or ""
+        if response.status != 200:
+            raise DownloadError(f"{host}: HTTP {response.status}", host=host, expired=response.status in _EXPIRED)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in {"", "identity"}:
+            raise DownloadError(f"{host}: the image came compressed", host=host)
+        received = 0
+        async for chunk in self._steadily(response.content, host):
+            sink.write(chunk)
+            received += len(chunk)
+        return Fetched(
+            received_bytes=received,
+            length=response.content_length,
+            content_type=response.headers.get("Content-Type", ""),
+        )
+
+    async def _steadily(self, content: aiohttp.StreamReader, host: str) -> AsyncIterator[bytes]:
+        """Gather the stream into larger chunks; raise DownloadError when it only drips."""
+        clock = asyncio.get_running_loop().time
+        drip = _Drip(patience=self._patience, since=clock())
+        gathered = bytearray()
+        async for piece in content.iter_any():
+            if drip.is_too_slow(len(piece), clock()):
+                raise DownloadError(f"{host}: the download hardly moves", host=host)
+            gathered += piece
+            if len(gathered) >= CHUNK_BYTES:
+                yield bytes(gathered)
+                gathered.clear()
+        if gathered:
+            yield bytes(gathered)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._downloads is None:
+            connector = aiohttp.TCPConnector(
+                limit=CONNECTIONS,
+                ssl=self._tls,
+                resolver=_GuardedResolver(self._policy),
+                socket_factory=self._guarded_socket,
+            )
+            self._downloads = self._session(connector, self._plain_headers)
+        return self._downloads
+
+    def _guarded_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """Open the socket of a download: the last gate, which addresses written into a URL pass without the resolver."""
+        family, kind, protocol, _, address = info
+        if not self._policy.allows_socket(str(address[0])):
+            raise _ForbiddenAddressError
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    def _session(self, connector: aiohttp.TCPConnector, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=4 * CHUNK_BYTES,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect_s, sock_read=self._patience.drip_window_s),
+        )
+
+
+def _checked_base(text: str) -> tuple[str, str]:
+    """Give the API's base URL, without trailing slashes and without the API's own path, and its host; raise InputError."""
+    trimmed = text.strip().rstrip("/").removesuffix(_API_PATH).rstrip("/")
+    base = _read_url(trimmed)
+    if base is None or not base.raw_host or "@" in base.raw_authority or "?" in trimmed or "#" in trimmed:
+        raise InputError("provider.base_url must be a plain URL such as https://api.example.com")
+    if base.scheme != "https" and not (base.scheme == "http" and is_loopback_host(base.raw_host)):
+        raise InputError(f"provider.base_url must be https: {base.raw_host} is not on loopback")
+    return str(base).rstrip("/"), base.raw_host
+
+
+def _checked_key(text: str) -> str:
+    """Trim the key and make sure that it can stand in a header; raise InputError, which never quotes it."""
+    key = text.strip()
+    if not key:
+        raise InputError("the API key is empty")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise InputError("the API key holds a character that no key has, such as a space, a line break or a typographic quote")
+    return key
+
+
+def _content_type(call: Call) -> dict[str, str]:
+    return {} if call.body is None else {"Content-Type": "application/json"}
+
+
+def _read_url(text: str) -> URL | None:
+    """Read a URL without changing a character of it, as signatures demand; only one with illegal characters is quoted."""
+    if len(text) > MAX_URL_CHARS or not text.isprintable():
+        return None
+    try:
+        url = URL(text, encoded=_VERBATIM.fullmatch(text) is not None)
+        _ = url.port  # asked for here, because a bad authority raises only when it is
+    except ValueError:
+        return None
+    return url
+
+
+def _joined(base: URL, place: str) -> str:
+    """Give the absolute URL of a redirect, or an empty text when it cannot be read."""
+    relative = _read_url(place)
+    return "" if relative is None else str(base.join(relative))
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """Gather a body, or give None as soon as it grows beyond 1 MiB."""
+    gathered = bytearray()
+    async for chunk in chunks:
+        gathered += chunk
+        if len(gathered) > MAX_JSON_BYTES:
+            return None
+    return bytes(gathered)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an error down to what it came from."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _told(error: Exception) -> str:
+    """Say what went wrong by the error's class and the system's words; the library's own text may quote headers or a signed URL."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    system = next((_system_words(cause) for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), None)
+    return f"{name} ({system})" if system else name
+
+
+def _system_words(error: OSError) -> str:
+    """Prefer the system's text for an error number: asyncio puts the address in its place."""
+    number = error.errno
+    return os.strerror(number) if number is not None and number in errno.errorcode else str(error.strerror)

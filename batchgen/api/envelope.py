@@ -1,0 +1,74 @@
+"""Strict JSON for answers that cost money: one reading or none, whatever the bytes.
+
+Knows nothing of a vendor's fields. Must not raise on any input.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final, NoReturn
+
+MAX_BYTES: Final = 1 << 20
+"""A longer answer is not read at all."""
+
+_MAX_DIGITS: Final = 64
+_EXCERPT_CHARS: Final = 300
+
+
+def parse(body: bytes) -> Mapping[str, object] | None:
+    """Read a JSON object, or give None when there is none or more than one way to understand it.
+
+    Numbers with a fraction are Decimals. A UTF-8 byte order mark is dropped; other encodings, repeated keys, NaN, numbers of more than
+    64 digits, nesting beyond the interpreter's stack and bodies over 1 MiB are refused.
+    """
+    if len(body) > MAX_BYTES:
+        return None
+    try:
+        read = json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_float=_fraction,
+            parse_int=_whole,
+            parse_constant=_refuse,
+        )
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def excerpt(body: bytes) -> str:
+    """Give the beginning of a body as text on one line, for a person to recognise it."""
+    text = " ".join(body[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace").split())
+    return text[:_EXCERPT_CHARS] if text else "empty body"
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        msg = "repeated key"
+        raise ValueError(msg)
+    return read
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(_short(text))
+    except InvalidOperation:
+        msg = "number out of range"
+        raise ValueError(msg) from None
+
+
+def _whole(text: str) -> int:
+    return int(_short(text))
+
+
+def _short(text: str) -> str:
+    if len(text) > _MAX_DIGITS:
+        msg = "number too long"
+        raise ValueError(msg)
+    return text
+
+
+def _refuse(text: str) -> NoReturn:
+    msg = f"{text} is not JSON"
+    raise ValueError(msg)
