@@ -9,9 +9,11 @@ from random import Random
 from batchgen.core.limits import Limits, Pace
 from batchgen.core.retry import Breaker
 
-_THROTTLE_INITIAL_S = 5.0
+_THROTTLE_INITIAL_S = 1.0
 _THROTTLE_MAX_S = 120.0
 _JITTER = 0.2
+_CUT = 0.7
+_GROWTH = 0.25
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Gate:
             self.shut_until, self.why = until, why
 
     def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
-        """Obey ``Retry-After``, or back off from 5 s up to 120 s, with up to a fifth of positive jitter.
+        """Obey ``Retry-After``, or back off from 1 s up to 120 s, with up to a fifth of positive jitter.
 
         Answers to requests that were under way before the last throttle (``asked_at``) do not make the wait grow again.
         """
@@ -103,11 +105,11 @@ class SubmitGate:
         self._count(model, -1)
 
     def accepted(self) -> None:
-        """Note success: breakers close, and the allowance grows back by about one each round."""
+        """Note success: breakers close, and the allowance grows back by a quarter of an order."""
         self.answered()
         self.gate.passed()
         ceiling = float(self.limits.pace.in_flight or 1_000_000)
-        self._allowed = min(ceiling, self._allowed + 1.0 / max(1.0, self._allowed))
+        self._allowed = min(ceiling, self._allowed + _GROWTH)
 
     def answered(self) -> None:
         """Note a clear answer that is no success: the vendor works."""
@@ -115,9 +117,9 @@ class SubmitGate:
         self.doubts.succeeded()
 
     def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
-        """Note a throttled order: shut for a while and halve what may be in flight."""
+        """Note a throttled order: shut for a while and allow fewer in flight than there were."""
         if self.gate.is_open(now):
-            self._allowed = max(1.0, min(self._allowed, float(self.total + 1)) / 2)
+            self._allowed = max(1.0, min(self._allowed, float(self.total)) * _CUT)
         self.gate.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
 
     def failed(self, now: float, why: str) -> None:

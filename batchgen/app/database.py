@@ -1,0 +1,82 @@
+"""The job database as a thing: open it, upgrade it, copy it, check it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchgen.core.errors import StoreError
+from batchgen.settings import Settings, resource_dir
+from batchgen.store import backup as copies
+from batchgen.store import engine as engines
+from batchgen.store import migrate
+from batchgen.store.engine import damage, file_of, open_engine, parse, place_of
+from batchgen.store.writer import DatabaseThread
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[DatabaseThread]:
+    """Open the database for changes, created or upgraded as needed; every change is durable when the block ends."""
+    migrate.upgrade(settings.db_url, resource_dir("migrations"))
+    engine = open_engine(settings.db_url)
+    thread = DatabaseThread(engine)
+    try:
+        yield thread
+    finally:
+        thread.close()
+        engine.dispose()
+
+
+def exists(settings: Settings) -> bool:
+    """Say whether there is a job database to read."""
+    path = file_of(parse(settings.db_url))
+    return path is None or path.exists()
+
+
+def require(settings: Settings) -> str:
+    """Give the database's URL; raise StoreError when there is none yet, SchemaError when its schema is not this program's."""
+    if not exists(settings):
+        raise StoreError(f"there is no job database at {place(settings)}; batchgen run or plan --save creates it, --db names another")
+    migrate.require_head(settings.db_url, resource_dir("migrations"))
+    return settings.db_url
+
+
+def place(settings: Settings) -> str:
+    """Name the database without a password."""
+    return place_of(parse(settings.db_url))
+
+
+def revisions(settings: Settings) -> tuple[str | None, str]:
+    """Give the schema's revision, None without a database, and the one that this program knows."""
+    return migrate.current(settings.db_url), migrate.head(resource_dir("migrations"))
+
+
+def upgrade(settings: Settings) -> str:
+    """Create or upgrade the schema and say what was done."""
+    before = migrate.current(settings.db_url)
+    copy = migrate.upgrade(settings.db_url, resource_dir("migrations"))
+    now = migrate.head(resource_dir("migrations"))
+    if before == now:
+        return f"{place(settings)} is at {now} already"
+    kept = f"; the former state is kept in {copy}" if copy else ""
+    return f"{place(settings)}: {'created' if before is None else before} -> {now}{kept}"
+
+
+def backup(settings: Settings, target: Path) -> str:
+    """Copy the database into a new file and say so."""
+    copies.backup(settings.db_url, target)
+    return f"copied {place(settings)} to {target}"
+
+
+def check(settings: Settings) -> list[str]:
+    """List what is wrong with the file itself; empty when it is sound."""
+    engine = open_engine(require(settings), readonly=True)
+    try:
+        with engine.connect() as connection:
+            return damage(connection)
+    finally:
+        engine.dispose()
+
+
+def durability(settings: Settings) -> str:
+    """Describe how the database keeps its promises on this machine; raise StoreError when it could not."""
+    return engines.durability(settings.db_url)

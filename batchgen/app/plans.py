@@ -1,0 +1,229 @@
+"""From a manifest to stored rows: check it, show what it would order and cost, save it."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from batchgen import __version__
+from batchgen.app import database
+from batchgen.app.clock import SystemClock
+from batchgen.app.vendor import dialect_of, rules_for
+from batchgen.core.errors import ManifestError
+from batchgen.core.money import from_micros, shown
+from batchgen.core.problems import Problem
+from batchgen.planning.loader import load
+from batchgen.planning.plan import Plan
+from batchgen.settings import Settings
+from batchgen.store import plans, prospects, queries
+from batchgen.store.engine import open_engine
+from batchgen.store.plans import NewPlan, PlanChange
+from batchgen.store.writer import DatabaseThread
+
+_TYPICAL_BYTES: Final = 2_000_000
+"""Bytes of an image where none has been saved yet: about what a 1k PNG takes."""
+_SAY_EVERY: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The result of checking one manifest; ``jobs`` is None when it cannot be planned."""
+
+    path: Path
+    problems: Sequence[Problem]
+    jobs: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What the rows still to be ordered may cost, in micros, as far as prices are known."""
+
+    unit: str
+    known_micros: int
+    unpriced_rows: int
+
+    @property
+    def total_micros(self) -> int | None:
+        """Give the sum, or None when some row has no known price."""
+        return None if self.unpriced_rows else self.known_micros
+
+    def __str__(self) -> str:
+        if not self.unpriced_rows:
+            return shown(self.known_micros, self.unit)
+        if not self.known_micros:
+            return "unknown (no price is known yet)"
+        return f"unknown: {shown(self.known_micros, self.unit)} and {self.unpriced_rows} rows without a known price"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A plan held against the database: what saving and running it would do."""
+
+    plan: Plan
+    change: PlanChange
+    costs: Costs
+    waiting: int
+    image_bytes: int
+    free_bytes: int
+    is_partial: bool
+
+    @property
+    def name(self) -> str:
+        """Give the name of the batch."""
+        return self.plan.settings.name
+
+    @property
+    def has_work(self) -> bool:
+        """Say whether a run would have anything to do."""
+        return self.waiting > 0
+
+    def may_cost_more_than(self, limit: Decimal) -> bool:
+        """Say whether a person should agree first: the cost is above the limit, or unknown with rows to order."""
+        total = self.costs.total_micros
+        return self.has_work and (total is None or from_micros(total) > limit)
+
+    def question(self) -> str:
+        """Ask for agreement, with the figures."""
+        return f"order {self.waiting} images? cost: {self.costs}"
+
+    def lines(self) -> Iterator[str]:
+        """Give the plan for people, one line each."""
+        change = self.change
+        yield f"{self.name}: {self.plan.total} rows from {self.plan.path}"
+        for sweep in self.plan.summary.sweeps:
+            dropped = f", {sweep.dropped} cells dropped" if sweep.dropped else ""
+            yield f"  {sweep.name}: {sweep.prompts} prompts x {sweep.cells} cells x {sweep.samples} samples = {sweep.rows} rows{dropped}"
+        kept = f"kept {change.kept} (done {change.done}, renamed {change.changed})"
+        yield f"  new {change.new} · {kept} · restored {change.restored} · retired {change.retired}"
+        for word, count in sorted(change.reasons.items()):
+            if count and word not in {"never_planned", "renamed", "restored"}:
+                yield f"    {count} {word.replace('_', ' ')}"
+        yield f"  to do {self.waiting} · cost {self.costs}"
+        yield f"  disk about {self.image_bytes / 1e9:.2f} GB, free {self.free_bytes / 1e9:.2f} GB, in {self.plan.settings.output.dir}"
+        if self.image_bytes > self.free_bytes:
+            yield "  warning: the images may not fit on the disk"
+        if change.elsewhere:
+            yield f"  warning: {change.elsewhere} of the new rows are bought already in another batch; a new name buys them again"
+
+
+def check(path: Path, settings: Settings, *, max_jobs: int) -> Checked:
+    """Check one manifest without database and network."""
+    try:
+        plan = load(path, rules_for=rules_for, environ=settings.env, max_jobs=max_jobs)
+    except ManifestError as error:
+        return Checked(path=path, problems=error.problems, jobs=None)
+    return Checked(path=path, problems=plan.warnings, jobs=plan.total)
+
+
+def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequence[str], max_jobs: int) -> Preview:
+    """Plan a manifest and hold it against the database, if there is one; nothing is written and nothing is sent.
+
+    Raises ManifestError with every located problem.
+    """
+    plan = load(path, rules_for=rules_for, environ=settings.env, sets=sets, only=only, max_jobs=max_jobs)
+    unit = dialect_of(plan.settings).unit
+    if not database.exists(settings):
+        change = plans.compare(None, plan.settings.name, plan.jobs(), retire=not only)
+        return _judged(
+            plan, change, Costs(unit=unit, known_micros=0, unpriced_rows=change.new), waiting=change.new, bytes_each=None, only=only
+        )
+    engine = open_engine(database.require(settings), readonly=True)
+    try:
+        change = plans.compare(engine, plan.settings.name, plan.jobs(), retire=not only)
+        outlook = prospects.outlook(engine, plan.settings.name)
+        prices = _upper_prices(queries.learned_costs(engine))
+    finally:
+        engine.dispose()
+    unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
+    costs = _priced(unit, Counter(change.new_by_model) + Counter(outlook.planned), prices)
+    waiting = change.new + change.restored + unfinished
+    return _judged(plan, change, costs, waiting=waiting, bytes_each=outlook.mean_bytes, only=only)
+
+
+def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int], None]) -> None:
+    """Store the rows; when this returns they are durable. ``on_progress`` is told every 100,000 rows."""
+    run = preview.plan.settings
+    plan = NewPlan(
+        name=run.name,
+        output_dir=run.output.dir,
+        source=preview.plan.source,
+        source_path=preview.plan.path.name,
+        files=json.dumps([{"path": f.path, "sha256": f.sha256, "prompts": f.prompts} for f in preview.plan.files], ensure_ascii=False),
+        settings=run.to_json(),
+        total=preview.plan.total,
+        tool_version=__version__,
+    )
+
+    def say(rows: int) -> None:
+        if rows % _SAY_EVERY == 0:
+            on_progress(rows)
+
+    at = SystemClock().now()
+    plans.save(thread.engine, plan, preview.plan.jobs(), at=at, on_progress=say, retire=not preview.is_partial)
+
+
+def as_document(preview: Preview) -> dict[str, object]:
+    """Give a preview as JSON."""
+    change = preview.change
+    total = preview.costs.total_micros
+    return {
+        "batch": preview.name,
+        "rows": preview.plan.total,
+        "new": change.new,
+        "done": change.done,
+        "kept": change.kept,
+        "changed": change.changed,
+        "restored": change.restored,
+        "retired": change.retired,
+        "elsewhere": change.elsewhere,
+        "reasons": dict(change.reasons),
+        "new_by_model": dict(change.new_by_model),
+        "to_do": preview.waiting,
+        "cost": None if total is None else {"amount": str(from_micros(total)), "unit": preview.costs.unit},
+        "unpriced_rows": preview.costs.unpriced_rows,
+        "image_bytes": preview.image_bytes,
+        "free_bytes": preview.free_bytes,
+        "output_dir": preview.plan.settings.output.dir,
+        "sweeps": [
+            {"name": s.name, "prompts": s.prompts, "cells": s.cells, "samples": s.samples, "rows": s.rows, "dropped": s.dropped}
+            for s in preview.plan.summary.sweeps
+        ],
+        "warnings": [str(warning) for warning in preview.plan.warnings],
+    }
+
+
+def _judged(plan: Plan, change: PlanChange, costs: Costs, *, waiting: int, bytes_each: int | None, only: Sequence[str]) -> Preview:
+    return Preview(
+        plan=plan,
+        change=change,
+        costs=costs,
+        waiting=waiting,
+        image_bytes=waiting * (bytes_each or _TYPICAL_BYTES),
+        free_bytes=_free_bytes(Path(plan.settings.output.dir)),
+        is_partial=bool(only),
+    )
+
+
+def _upper_prices(learned: Mapping[tuple[str, str, str], int]) -> dict[str, int]:
+    """Give each model's highest price seen, whatever the resolution and quality: an estimate must not be too low."""
+    prices: dict[str, int] = {}
+    for (model, _, _), micros in learned.items():
+        prices[model] = max(micros, prices.get(model, 0))
+    return prices
+
+
+def _priced(unit: str, rows_by_model: Mapping[str, int], prices: Mapping[str, int]) -> Costs:
+    known = sum(rows * prices[model] for model, rows in rows_by_model.items() if model in prices)
+    unpriced = sum(rows for model, rows in rows_by_model.items() if model not in prices)
+    return Costs(unit=unit, known_micros=known, unpriced_rows=unpriced)
+
+
+def _free_bytes(folder: Path) -> int:
+    """Say how much room the nearest existing folder has."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

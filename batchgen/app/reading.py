@@ -1,0 +1,199 @@
+"""Read the job database for people and for machines; nothing is changed."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from batchgen.app import database
+from batchgen.app.clock import SystemClock
+from batchgen.app.vendor import dialect_of
+from batchgen.core.errors import InputError
+from batchgen.core.money import from_micros, shown
+from batchgen.core.states import LIVE, State
+from batchgen.planning.settings import RunSettings
+from batchgen.settings import Settings
+from batchgen.store import queries
+from batchgen.store.engine import Database, open_engine
+from batchgen.store.queries import JobFilter
+
+__all__ = ["JobFilter", "Status", "Story", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
+
+Row = dict[str, Any]
+"""A JSON object."""
+
+_SHOWN_PROBLEMS: Final = 5
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Database]:
+    """Open the database for reading; raise StoreError when there is none, SchemaError when its schema is not this program's."""
+    engine = open_engine(database.require(settings), readonly=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One batch as it stands."""
+
+    name: str
+    output_dir: str
+    unit: str
+    totals: queries.Totals
+    failures: Sequence[Mapping[str, Any]]
+    ambiguous: Sequence[Mapping[str, Any]]
+    oldest_task: Mapping[str, Any] | None
+    at: datetime
+
+    def as_object(self) -> Row:
+        """Give the status as JSON."""
+        money = {name: str(from_micros(getattr(self.totals, name))) for name in ("spent", "reserved", "held")}
+        return {
+            "batch": self.name,
+            "output_dir": self.output_dir,
+            "jobs": self.totals.jobs,
+            "states": {state.value: count for state, count in self.totals.states.items()},
+            "money": {**money, "unit": self.unit, "orders": self.totals.orders},
+            "ambiguous": [dict(row) for row in self.ambiguous],
+            "failures": [dict(row) for row in self.failures],
+            "oldest_task": dict(self.oldest_task) if self.oldest_task else None,
+            "at": _text(self.at),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Give the status for people, what needs a decision first."""
+        states = self.totals.states
+        yield f"{self.name}  ({self.totals.jobs} jobs, images in {self.output_dir})"
+        if states[State.AMBIGUOUS]:
+            unpriced = sum(row["at_risk_micros"] is None for row in self.ambiguous)
+            risk = shown(self.totals.held, self.unit) + (f" and {unpriced} without a known price" if unpriced else "")
+            yield f"  {states[State.AMBIGUOUS]} NEED A DECISION: their answers were lost; money at risk: {risk}"
+            yield f"    batchgen jobs {self.name} --state ambiguous; then batchgen resolve KEY"
+        for state in State:
+            if states[state]:
+                yield f"  {states[state]:>9} {state.value:<10} {state.meaning}"
+        held = f", in doubt {shown(self.totals.held, self.unit)}" if self.totals.held else ""
+        reserved = f", reserved {shown(self.totals.reserved, self.unit)}" if self.totals.reserved else ""
+        yield f"  {self.totals.orders} orders; spent {shown(self.totals.spent, self.unit)}{reserved}{held}"
+        if self.oldest_task:
+            yield f"  oldest task since {self.oldest_task['submitted_at']}"
+        for row in self.failures[:_SHOWN_PROBLEMS]:
+            yield f"  {row['jobs']} failed ({row['reason']}) with {row['model']}, such as {row['example_key'][:8]}"
+        left = sum(states[state] for state in (State.PLANNED, *LIVE))
+        if left:
+            yield f"  next: batchgen resume {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """All that is known of one job."""
+
+    told: Row
+
+    def as_object(self) -> Row:
+        """Give the story as JSON."""
+        return {**self.told, "job": public(self.told["job"])}
+
+    def lines(self) -> Iterator[str]:
+        """Tell the story, oldest first."""
+        job = self.told["job"]
+        yield f"{job['key']}  {job['state']}" + (f" ({job['reason']})" if job["reason"] else "")
+        yield f"  prompt   {job['prompt']}"
+        yield f"  params   {', '.join(f'{name}={value}' for name, value in job['params'].items())}"
+        yield f"  row      {job['batch']} / {job['sweep']} / {job['prompt_id']} / {job['cell']} / sample {job['sample']}"
+        if job["path"]:
+            yield f"  file     {job['output_dir']}/{job['path']}"
+            yield f"           {job['width']}x{job['height']}, {job['bytes']} bytes, sha256 {job['sha256']}"
+        for attempt in self.told["attempts"]:
+            cost = attempt["cost_micros"] if attempt["cost_micros"] is not None else attempt["est_micros"]
+            priced = f", {from_micros(cost)}" if cost is not None else ""
+            why = f" ({attempt['reason']}: {attempt['detail']})" if attempt["reason"] else ""
+            yield f"  order {attempt['n']}  {attempt['outcome']}{priced}, task {attempt['task_id'] or '-'}, {attempt['opened_at']}{why}"
+        for event in self.told["events"]:
+            reason = f": {event['reason']}" if event["reason"] else ""
+            yield f"  {event['at']}  {event['event']} -> {event['after']} by {event['actor']}{reason}"
+
+
+def batch_named(settings: Settings, name: str | None) -> str:
+    """Give the batch of that name, or the only one; raise InputError that lists the names otherwise."""
+    with reading(settings) as engine:
+        return queries.batch_named(engine, name).name
+
+
+def status(settings: Settings, name: str | None) -> list[Status]:
+    """Give the status of one batch, or of all."""
+    with reading(settings) as engine:
+        wanted = queries.batches(engine) if name is None else [queries.batch_named(engine, name)]
+        return [_status(engine, batch) for batch in wanted]
+
+
+def counts(settings: Settings, name: str) -> Mapping[State, int]:
+    """Count the jobs of a batch by state; empty while the batch or its database is still being made."""
+    if database.revisions(settings)[0] is None:
+        return {}
+    with reading(settings) as engine:
+        found = [batch for batch in queries.batches(engine) if batch.name == name]
+        return queries.totals(engine, found[0].id).states if found else {}
+
+
+def jobs(settings: Settings, wanted: JobFilter) -> Iterator[Row]:
+    """Stream job objects, in the order of their planning; raise InputError for a batch that does not exist."""
+    with reading(settings) as engine:
+        if wanted.batch is not None:
+            queries.batch_named(engine, wanted.batch)
+        for row in queries.jobs(engine, wanted):
+            yield public(row)
+
+
+def story(settings: Settings, key: str) -> Story:
+    """Tell one job's story; raise InputError when the key's beginning fits none or several."""
+    with reading(settings) as engine:
+        return Story(told=queries.story(engine, key))
+
+
+def events(settings: Settings, batch: str | None, *, key: str | None, limit: int | None) -> Iterator[Row]:
+    """Stream transitions, oldest first; with ``limit`` the newest only."""
+    with reading(settings) as engine:
+        name = queries.batch_named(engine, batch).name if batch is not None else None
+        if key is not None:
+            told = queries.story(engine, key, batch=name)["events"]
+            yield from told[-limit:] if limit else told
+            return
+        found = queries.events(engine, batch=name)
+        yield from found if limit is None else deque(found, maxlen=limit)
+
+
+def public(row: Row) -> Row:
+    """Shape a job row as the public job object: money as decimal text, no internal numbers."""
+    return {name: value for name, value in row.items() if name not in {"job_id", "refs", "position"}}
+
+
+def _status(engine: Database, batch: queries.Batch) -> Status:
+    run = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
+    totals = queries.totals(engine, batch.id)
+    return Status(
+        name=batch.name,
+        output_dir=batch.output_dir,
+        unit=_unit(run),
+        totals=totals,
+        failures=queries.rows_of(engine, "v_failures", batch=batch.name) if totals.states[State.FAILED] else [],
+        ambiguous=queries.rows_of(engine, "v_ambiguous", batch=batch.name) if totals.states[State.AMBIGUOUS] else [],
+        oldest_task=queries.oldest_task(engine, batch.id) if totals.states[State.SUBMITTED] else None,
+        at=SystemClock().now(),
+    )
+
+
+def _unit(run: RunSettings) -> str:
+    try:
+        return dialect_of(run).unit
+    except InputError:
+        return ""
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,73 @@
+"""Check that the database tells the truth: every invariant, and every file by its hash."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from batchgen.app.reading import reading
+from batchgen.core.states import State
+from batchgen.files.verify import rehash
+from batchgen.settings import Settings
+from batchgen.store import invariants, queries
+
+_SAY_EVERY_S: Final = 2.0
+_FURTHER: Final = 3
+"""Beside the queries: the file's soundness, the fold of every job's events, and the hash of every file."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Audit:
+    """What was checked and what was found wrong. Ambiguous jobs are counted, and are no violation."""
+
+    invariants: int = 0
+    files: int = 0
+    bytes: int = 0
+    saved: int = 0
+    ambiguous: int = 0
+    violations: list[dict[str, str]] = field(default_factory=list)
+
+    def as_object(self) -> dict[str, Any]:
+        """Give the audit as JSON."""
+        return {name: getattr(self, name) for name in ("invariants", "files", "bytes", "saved", "ambiguous", "violations")}
+
+    def lines(self) -> Iterator[str]:
+        """Give the audit for people, the verdict last."""
+        for violation in self.violations:
+            yield f"VIOLATED {violation['name']} ({violation['title']}): {violation['detail']}"
+        doubt = f"; {self.ambiguous} ambiguous, waiting for a decision" if self.ambiguous else ""
+        verdict = f"{len(self.violations)} violations" if self.violations else "no violation"
+        files = f"{self.files} files re-hashed ({self.bytes} bytes)"
+        yield f"verify: {self.invariants} invariants, {self.saved} saved jobs, {files}: {verdict}{doubt}"
+
+
+def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str], None]) -> Audit:
+    """Check every invariant of the database and every file of one batch, or of all; reads only."""
+    audit = Audit(invariants=len(invariants.INVARIANTS) + _FURTHER)
+    with reading(settings) as engine:
+        wanted = queries.batches(engine) if batch is None else [queries.batch_named(engine, batch)]
+        for violation in invariants.check(engine):
+            audit.violations.append({"name": violation.name, "title": violation.title, "detail": violation.detail})
+        said_at = monotonic()
+        for found in wanted:
+            totals = queries.totals(engine, found.id).states
+            audit.saved += totals[State.SAVED]
+            audit.ambiguous += totals[State.AMBIGUOUS]
+            for row in queries.known_files(engine, found.name):
+                _check_file(audit, Path(found.output_dir), row)
+                if monotonic() - said_at > _SAY_EVERY_S:
+                    said_at = monotonic()
+                    on_progress(f"{audit.files} files re-hashed")
+    return audit
+
+
+def _check_file(audit: Audit, root: Path, row: dict[str, Any]) -> None:
+    if row["state"] != "verified":
+        return
+    audit.files += 1
+    audit.bytes += row["bytes"]
+    found = rehash(root, row["path"])
+    if found != (row["sha256"], row["bytes"]):
+        detail = f"{row['key'][:8]}: {root / row['path']} is {'missing' if found is None else 'not the file that was saved'}"
+        audit.violations.append({"name": "I20", "title": "every saved file has its size and hash", "detail": detail})

@@ -1,0 +1,70 @@
+"""The ``db`` command group."""
+
+from pathlib import Path
+
+import click
+
+from batchgen.cli import output
+from batchgen.cli.command import Command, Session, pass_session
+
+
+@click.group("db", short_help="The job database.")
+def db() -> None:
+    """Look after the job database: where it is, its schema, backups, a check."""
+
+
+@db.command("path", cls=Command, examples=["batchgen db path", "sqlite3 -readonly $(batchgen db path)"])
+@pass_session
+def path(session: Session) -> None:
+    """Print where the database is."""
+    from batchgen.app.database import place
+
+    click.echo(place(session.settings))
+
+
+@db.command("current", cls=Command, examples=["batchgen db current", "batchgen db current --json"])
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@pass_session
+def current(session: Session, as_json: bool) -> None:
+    """Print the schema's revision and the one this program knows."""
+    from batchgen.app.database import revisions
+
+    found, known = revisions(session.settings)
+    if as_json:
+        output.document("db", revision=found, known=known)
+    else:
+        click.echo(f"{found or 'none'} (this program: {known})")
+
+
+@db.command("upgrade", cls=Command, examples=["batchgen db upgrade", "batchgen --db /data/night.db db upgrade"])
+@pass_session
+def upgrade(session: Session) -> None:
+    """Create the database or bring its schema up to date; an SQLite file is backed up beside it first."""
+    from batchgen.app.database import upgrade as bring_up
+
+    click.echo(bring_up(session.settings))
+
+
+@db.command("backup", cls=Command, examples=["batchgen db backup audit.db", "batchgen db backup /backups/night.db"])
+@click.argument("target", type=click.Path(path_type=Path))
+@pass_session
+def backup(session: Session, target: Path) -> None:
+    """Copy the database into one file, consistently, even while a run is working."""
+    from batchgen.app.database import backup as copy
+
+    click.echo(copy(session.settings, target))
+
+
+@db.command("check", cls=Command, examples=["batchgen db check", "batchgen db check --json"])
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@pass_session
+def check(session: Session, as_json: bool) -> int:
+    """Check the file itself: pages, indexes, foreign keys, schema. For the meaning of its content use verify."""
+    from batchgen.app.database import check as examine
+
+    damage = examine(session.settings)
+    if as_json:
+        output.document("db_check", damage=damage)
+    else:
+        click.echo("\n".join(damage) or "sound")
+    return 7 if damage else 0

@@ -1,0 +1,131 @@
+"""Commands that read the job database and change nothing: status, jobs, show, events, verify."""
+
+import click
+
+from batchgen.cli import output
+from batchgen.cli.command import Session, command, pass_session
+from batchgen.core.states import State
+
+BATCH = click.argument("batch", required=False)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+AS_JSONL = click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON object a line, streamed.")
+
+
+@command("status", examples=["batchgen status", "batchgen status poster-study --json"])
+@BATCH
+@AS_JSON
+@pass_session
+def status(session: Session, batch: str | None, as_json: bool) -> None:
+    """Show what is done, what it cost, what is still out, and what needs a decision (that first)."""
+    from batchgen.app.reading import status as read
+
+    statuses = read(session.settings, batch)
+    if as_json:
+        output.document("status", batches=[found.as_object() for found in statuses])
+        return
+    for index, found in enumerate(statuses):
+        if index:
+            click.echo()
+        for text in found.lines():
+            click.echo(output.cut(text, 80))
+
+
+@command("jobs", examples=["batchgen jobs --state failed", "batchgen jobs poster-study --jsonl | jq .path"])
+@BATCH
+@click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]), help="Only jobs in this state.")
+@click.option("--model", help="Only jobs of this model.")
+@click.option("--sweep", help="Only jobs of this sweep.")
+@click.option("--prompt-id", help="Only jobs of this prompt.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many.")
+@AS_JSON
+@AS_JSONL
+@pass_session
+def jobs(
+    session: Session,
+    batch: str | None,
+    states: tuple[str, ...],
+    model: str | None,
+    sweep: str | None,
+    prompt_id: str | None,
+    limit: int | None,
+    as_json: bool,
+    as_jsonl: bool,
+) -> None:
+    """List jobs in the order of their planning."""
+    from batchgen.app.reading import JobFilter
+    from batchgen.app.reading import jobs as read
+
+    chosen = tuple(State(state) for state in states)
+    rows = read(session.settings, JobFilter(batch=batch, states=chosen, model=model, sweep=sweep, prompt_id=prompt_id, limit=limit))
+    if as_jsonl:
+        for row in rows:
+            output.line(row)
+    elif as_json:
+        output.document("jobs", jobs=list(rows))
+    else:
+        shown = [(str(r["key"])[:8], str(r["state"]), str(r["reason"] or ""), str(r["cell"]), str(r["path"] or r["prompt"])) for r in rows]
+        output.table(["KEY", "STATE", "REASON", "CELL", "FILE OR PROMPT"], shown, last_width=34)
+
+
+@command("show", examples=["batchgen show 3f2a91c0", "batchgen show 3f2a --json"])
+@click.argument("key")
+@AS_JSON
+@pass_session
+def show(session: Session, key: str, as_json: bool) -> None:
+    """Tell one job's whole story: what was ordered, every attempt, every transition, every file."""
+    from batchgen.app.reading import story
+
+    told = story(session.settings, key)
+    if as_json:
+        output.document("job", **told.as_object())
+        return
+    for text in told.lines():
+        click.echo(output.harmless(text))
+
+
+@command("events", examples=["batchgen events --limit 20", "batchgen events poster-study --key 3f2a --jsonl"])
+@BATCH
+@click.option("--key", help="Only transitions of the job whose key begins so.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many, the newest.")
+@AS_JSON
+@AS_JSONL
+@pass_session
+def events(session: Session, batch: str | None, key: str | None, limit: int | None, as_json: bool, as_jsonl: bool) -> None:
+    """List transitions, oldest first."""
+    from batchgen.app.reading import events as read
+
+    rows = read(session.settings, batch, key=key, limit=limit)
+    if as_jsonl:
+        for row in rows:
+            output.line(row)
+    elif as_json:
+        output.document("events", events=list(rows))
+    else:
+        shown = [
+            (
+                str(r["at"])[11:19],
+                str(r["key"])[:8],
+                f"{r['before'] or '-'} -> {r['after']}",
+                str(r["event"]),
+                f"{r['actor']} {r['reason'] or ''}".strip(),
+            )
+            for r in rows
+        ]
+        output.table(["UTC", "KEY", "STATE", "EVENT", "WHO AND WHY"], shown, last_width=24)
+
+
+@command("verify", examples=["batchgen verify", "batchgen verify poster-study --json"])
+@BATCH
+@AS_JSON
+@pass_session
+def verify(session: Session, batch: str | None, as_json: bool) -> int:
+    """Check every invariant of the database and re-hash every file; exit 3 on any violation. Ambiguous jobs are no violation."""
+    from batchgen.app.verifying import verify as check
+
+    audit = check(session.settings, batch, on_progress=lambda text: click.echo(text, err=True))
+    if as_json:
+        output.document("verify", **audit.as_object())
+    else:
+        for text in audit.lines():
+            click.echo(output.harmless(text))
+    return 3 if audit.violations else 0

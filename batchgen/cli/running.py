@@ -1,0 +1,115 @@
+"""Commands that work: run and resume."""
+
+import sys
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchgen.cli import output
+from batchgen.cli.command import Session, command, pass_session
+from batchgen.cli.planning import MANIFEST, MAX_JOBS, ONLY, SETS, show_preview
+
+if TYPE_CHECKING:
+    from batchgen.app.runs import Prepare, Report, Wishes
+
+YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
+UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this time: 07:30, or an ISO instant.")
+
+
+class Money(click.ParamType[Decimal]):
+    """A decimal amount."""
+
+    name = "amount"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Read a finite amount of at least 0."""
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            self.fail(f"{value!r} is no amount of money; write 40 or 0.5", param, ctx)
+        return amount
+
+
+@command(
+    "run",
+    examples=[
+        "batchgen run poster.yaml",
+        "batchgen run night.yaml -y --budget 40 --until 07:30",
+        "batchgen run big.yaml --only model=gpt-image-2",
+    ],
+)
+@MANIFEST
+@SETS
+@ONLY
+@MAX_JOBS
+@YES
+@BUDGET
+@UNTIL
+@click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask when the plan may cost more than this.")
+@pass_session
+def run(
+    session: Session,
+    manifest: Path,
+    sets: tuple[str, ...],
+    only: tuple[str, ...],
+    max_jobs: int,
+    yes: bool,
+    budget: str | None,
+    until: str | None,
+    confirm_above: Decimal,
+) -> int:
+    """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
+    from batchgen.app import plans, runs
+
+    settings = session.settings
+    wishes = runs.wishes(budget=budget, until=until)
+    preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
+    runs.require_key(preview.plan.settings, settings)
+    show_preview(preview)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and preview.may_cost_more_than(confirm_above):
+        if not click.confirm(preview.question(), err=True):
+            click.echo("nothing was ordered")
+            return 0
+    return _work(session, preview.name, wishes, prepare=partial(plans.save, preview, on_progress=say_rows))
+
+
+@command("resume", examples=["batchgen resume", "batchgen resume poster-study --budget 60"])
+@click.argument("batch", required=False)
+@YES
+@BUDGET
+@UNTIL
+@pass_session
+def resume(session: Session, batch: str | None, yes: bool, budget: str | None, until: str | None) -> int:  # noqa: ARG001 - asks nothing yet
+    """Work on from the stored plan; the manifest and its files are not needed."""
+    from batchgen.app import runs
+    from batchgen.app.reading import batch_named
+
+    name = batch_named(session.settings, batch)
+    return _work(session, name, runs.wishes(budget=budget, until=until))
+
+
+def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare | None" = None) -> int:
+    from batchgen.app import runs
+    from batchgen.cli.view import watching
+
+    watch = partial(watching, color=session.settings.color)
+    report = runs.work(batch, session.settings, wishes=wishes, prepare=prepare, watch=watch)
+    say_end(report)
+    return report.exit_code
+
+
+def say_rows(rows: int) -> None:
+    """Tell how many rows are stored so far."""
+    click.echo(f"{rows} rows stored", err=True)
+
+
+def say_end(report: "Report") -> None:
+    """Print how a run ended, and what to type next."""
+    for text in report.lines():
+        click.echo(output.harmless(text))

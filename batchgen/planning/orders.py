@@ -1,0 +1,202 @@
+"""Resolve cells into orders: what exactly each prompt asks for in each cell, and what its identity begins and ends with.
+
+Precedence, weakest first: ``defaults`` < sweep ``params`` < cell < prompt ``params`` < ``overrides`` in order < ``--set``. Pure.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from batchgen.core.ports import Complaint, Rules
+from batchgen.planning.cells import Cell, Cells, Rule, fits, shown
+from batchgen.planning.scalars import Value
+from batchgen.planning.sources import ParamItems, Prompt, Source, Tell, canonical
+
+OPERATION: Final = "image"
+HELD_CELLS: Final = 20_000
+"""A sweep with more cells than this resolves them anew for every prompt instead of holding them."""
+HELD_VARIANTS: Final = 64
+ENDLESS: Final = 10**9
+"""No prompt is longer than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One override, ready to use."""
+
+    when: Rule
+    set: Mapping[str, Value]
+    unset: Sequence[str]
+
+
+class Order(NamedTuple):
+    """What a cell orders for prompts with the same parameters of their own.
+
+    ``before`` and ``after`` are the identity's bytes around the prompt; ``twin`` counts earlier cells that order exactly the same;
+    prompts of more than ``max_chars`` characters cannot be ordered here.
+    """
+
+    cell: int
+    label: str
+    model: str
+    params: str
+    references: str
+    before: bytes
+    after: bytes
+    twin: int
+    max_chars: int
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What ``--only`` keeps: any of the values of each key."""
+
+    params: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sweeps: frozenset[str] | None = None
+    prompt_ids: frozenset[str] | None = None
+
+
+class Remark(NamedTuple):
+    """A warning of the vendor's rules, with one cell and one prompt's parameters that bring it up."""
+
+    complaint: Complaint
+    cell: Cell
+    params: ParamItems
+
+
+@dataclass(kw_only=True)
+class SweepPlan:
+    """One sweep, ready to be expanded: prompts, cells, and the layers above and below them.
+
+    ``is_whole`` is false when parts of the grid had to be left out, so that absences in it prove nothing.
+    """
+
+    name: str
+    samples: int
+    cells: Cells
+    changes: Sequence[Change]
+    forced: Mapping[str, Value]
+    references: Mapping[str, Mapping[str, str]]
+    rules: Rules
+    sources: Sequence[Source]
+    only: Filter
+    is_whole: bool = True
+    matched: set[int] = field(default_factory=set)
+    remarks: dict[tuple[str, str, str], Remark] = field(default_factory=dict)
+    _held: dict[ParamItems, tuple[Order, ...]] = field(default_factory=dict)
+
+    def orders(self, params: ParamItems) -> Iterable[Order]:
+        """Give the possible orders of a prompt with these parameters of its own, in the order of the cells."""
+        held = self._held.get(params)
+        if held is not None:
+            return held
+        if self.cells.count > HELD_CELLS:
+            return self._resolved(params)
+        if len(self._held) >= HELD_VARIANTS:
+            self._held.clear()
+        self._held[params] = tuple(self._resolved(params))
+        return self._held[params]
+
+    def resolve(self, cell: Cell, params: ParamItems) -> dict[str, Value]:
+        """Lay the layers over each other."""
+        values: dict[str, Value] = {**self.cells.base, **cell.values, **dict(params)}
+        for number, change in enumerate(self.changes):
+            if fits(change.when, values):
+                self.matched.add(number)
+                values.update(change.set)
+                for name in change.unset:
+                    values.pop(name, None)
+        values.update(self.forced)
+        return values
+
+    def complaints(self, values: Mapping[str, Value], *, prompt_chars: int = 1) -> Sequence[Complaint]:
+        """Ask the vendor's rules about resolved parameters."""
+        return self.rules.complaints(wire(values), prompt_chars=prompt_chars, references=len(image_names(values)))
+
+    def is_possible(self, values: Mapping[str, Value], *, prompt_chars: int = 1) -> bool:
+        """Say whether a model is named and the rules refuse nothing."""
+        return not is_refused(values, self.complaints(values, prompt_chars=prompt_chars))
+
+    def _resolved(self, params: ParamItems) -> Iterator[Order]:
+        twins: dict[tuple[bytes, bytes], int] = {}
+        can_coincide = bool(params or self.changes or self.forced or self.cells.include)
+        for cell in self.cells:
+            values = self.resolve(cell, params)
+            complaints = self.complaints(values)
+            if is_refused(values, complaints):
+                continue
+            for complaint in complaints:
+                what = (complaint.param, shown(values.get(complaint.param, "")), complaint.message)
+                self.remarks.setdefault(what, Remark(complaint, cell, params))
+            order = self._order(cell, values)
+            if can_coincide:
+                same = (order.before, order.after)
+                twin = twins[same] = twins.get(same, -1) + 1
+                order = order._replace(twin=twin) if twin else order
+            yield order
+
+    def _order(self, cell: Cell, values: Mapping[str, Value]) -> Order:
+        params = wire(values)
+        images = [self.references[name] for name in image_names(values)]
+        on_wire = canonical(params)
+        contents = [{key: value for key, value in image.items() if key != "name"} for image in images]
+        return Order(
+            cell=cell.number,
+            label=cell.label,
+            model=params["model"],
+            params=on_wire,
+            references=canonical(images),
+            before=f"[{canonical(self.rules.name)},{canonical(OPERATION)},{on_wire},".encode(),
+            after=f",{canonical(contents)},".encode(),
+            twin=0,
+            max_chars=self._max_chars(values),
+            is_wanted=all(params.get(name) in wanted for name, wanted in self.only.params.items()),
+        )
+
+    def _max_chars(self, values: Mapping[str, Value]) -> int:
+        """Find the longest prompt that the rules accept, by halving; they accept one of a single character."""
+        if self.is_possible(values, prompt_chars=ENDLESS):
+            return ENDLESS
+        accepted, refused = 1, ENDLESS
+        while refused - accepted > 1:
+            middle = (accepted + refused) // 2
+            if self.is_possible(values, prompt_chars=middle):
+                accepted = middle
+            else:
+                refused = middle
+        return accepted
+
+    def wants(self, prompt: Prompt) -> bool:
+        """Say whether ``--only`` keeps a prompt of this sweep."""
+        only = self.only
+        if (only.sweeps is not None and self.name not in only.sweeps) or (only.prompt_ids is not None and prompt.id not in only.prompt_ids):
+            return False
+        if not only.labels:
+            return True
+        labels = json.loads(prompt.labels)
+        return all(labels.get(name) in wanted for name, wanted in only.labels.items())
+
+
+def is_refused(values: Mapping[str, Value], complaints: Iterable[Complaint]) -> bool:
+    """Say whether something stands against ordering these parameters."""
+    return "model" not in values or any(complaint.severity == "error" for complaint in complaints)
+
+
+def wire(values: Mapping[str, Value]) -> dict[str, str]:
+    """Give the parameters that travel as texts: all but the reference images."""
+    return {name: value for name, value in values.items() if isinstance(value, str) and name != "images"}
+
+
+def image_names(values: Mapping[str, Value]) -> tuple[str, ...]:
+    """Give the names of the reference images."""
+    images = values.get("images", ())
+    return (images,) if isinstance(images, str) else images
+
+
+def prompts_of(sweep: SweepPlan, tell: Tell) -> Iterator[Prompt]:
+    """Give the prompts of a sweep in order."""
+    for source in sweep.sources:
+        yield from source.rows(tell)

@@ -1,0 +1,145 @@
+"""Check ``provider:`` and ``notify:``: the only sections that read the environment. Values are never quoted in a message."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from batchgen.core.ports import Rules
+from batchgen.planning.findings import Findings, did_you_mean
+from batchgen.planning.manifest import Manifest
+from batchgen.planning.reader import Node, Path
+from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded
+from batchgen.planning.templates import TemplateRefusedError, Text
+
+KNOWN_USES: Final = ("jimmyai", "sim")
+NOTIFY_VARIABLES: Final = ("batch", "event", "summary")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET: Final = re.compile(r"(?<![A-Za-z0-9])sk[-_][A-Za-z0-9_-]{6,}|Bearer\s+\S{8,}")
+_KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_]{20,}")
+_LONGEST_URL: Final = 2000
+_KEY_HINT: Final = "put the key into an environment variable and its name here"
+
+
+def check_provider(
+    manifest: Manifest, findings: Findings, environ: Mapping[str, str], rules_for: Callable[[str], Rules | None]
+) -> tuple[ProviderSettings, Rules | None]:
+    """Resolve the provider section and find the vendor's rules."""
+    section = manifest.provider
+    _refuse_secrets(findings)
+    reader = _Reader(findings, environ)
+    use = reader.read(section.use, ("provider", "use"))
+    rules = rules_for(use)
+    if rules is None:
+        message = f"unknown provider; there are {', '.join(KNOWN_USES)}"
+        findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, KNOWN_USES))
+    settings = ProviderSettings(
+        use=use,
+        api_key_env=_key_name(reader.read(section.api_key_env, ("provider", "api_key_env")), findings),
+        base_url=reader.read_url(section.base_url, ("provider", "base_url")),
+        sync_base_url=None if section.sync_base_url is None else reader.read_url(section.sync_base_url, ("provider", "sync_base_url")),
+        sim={key: reader.read(value, ("provider", "sim", key)) for key, value in section.sim.items()},
+    )
+    return settings, rules or rules_for(KNOWN_USES[0])
+
+
+def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, str]) -> tuple[NotifySettings, ...]:
+    """Check the commands; they are kept as written and filled in when they run."""
+    reader = _Reader(findings, environ)
+    for number, notice in enumerate(manifest.notify):
+        for place, word in enumerate(notice.command):
+            at = ("notify", number, "command", place)
+            reader.read(word, at)
+            try:
+                Text(word, known=NOTIFY_VARIABLES)
+            except TemplateRefusedError as error:
+                code = "E502" if error.unknown else "E501"
+                findings.error(code, str(error), at, hint=did_you_mean(error.unknown, NOTIFY_VARIABLES))
+    return tuple(NotifySettings(events=notice.events, command=notice.command) for notice in manifest.notify)
+
+
+def base_url(address: str) -> str:
+    """Normalise an API address; raise ValueError with a sentence that does not quote it."""
+    if not address.isascii() or not address.isprintable() or " " in address or len(address) > _LONGEST_URL:
+        raise ValueError("an address must be printable ASCII without spaces")
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("not a well-formed address") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError("an address must begin with https:// and a host")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("http is allowed on loopback only; use https")
+    if "@" in parts.netloc or "?" in address or "#" in address:
+        raise ValueError("an address must not hold a user, a query or a fragment")
+    return address.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
+
+
+class _Reader:
+    """Fill in environment variables, and report those that are not set."""
+
+    def __init__(self, findings: Findings, environ: Mapping[str, str]) -> None:
+        self._findings = findings
+        self._environ = environ
+
+    def read(self, text: str, at: Path) -> str:
+        try:
+            return expanded(text, self._environ)
+        except UnsetVariableError as error:
+            hint = f"set it, or write ${{{error.name}:-default}}"
+            self._findings.error("E112", str(error), at, hint=hint)
+            return ""
+
+    def read_url(self, text: str, at: Path) -> str:
+        address = self.read(text, at)
+        if not address:
+            return ""
+        try:
+            return base_url(address)
+        except ValueError as error:
+            self._findings.error("E113", str(error), at)
+            return ""
+
+
+def _key_name(word: str, findings: Findings) -> str:
+    at = ("provider", "api_key_env")
+    if _KEY_LIKE.fullmatch(word):
+        findings.error("E110", "this looks like a key, not like a variable's name", at, hint=_KEY_HINT)
+    elif word and not _NAME.fullmatch(word) and not _SECRET.search(word):
+        findings.error("E103", "must be the name of an environment variable", at, hint=_KEY_HINT)
+    return word
+
+
+def _refuse_secrets(findings: Findings) -> None:
+    """Report anything that looks like a key, wherever the manifest is not a prompt."""
+    for section in ("provider", "notify", "metadata", "tags", "name", "output"):
+        node = findings.tree.find((section,)) if findings.tree is not None else None
+        for place in _secrets(node) if node is not None else ():
+            findings.elsewhere(
+                "E110",
+                "this looks like a key; a key must not stand in a manifest",
+                findings.shown_path,
+                place.line,
+                place.column,
+                hint=_KEY_HINT,
+            )
+
+
+def _secrets(node: Node) -> list[Node]:
+    match node.value:
+        case dict() as mapping:
+            return [place for child in mapping.values() for place in _secrets(child)]
+        case list() as items:
+            return [place for child in items for place in _secrets(child)]
+        case str() as word:
+            return [node] if _SECRET.search(word) else []

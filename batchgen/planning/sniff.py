@@ -1,0 +1,132 @@
+"""Write a starter manifest for a file of prompts: find the prompt's column, the labels, and say how to go on."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from batchgen.planning import prompts
+from batchgen.planning.manifest import FormatName
+from batchgen.planning.naming import slug
+from batchgen.planning.prompts import Row, Table
+from batchgen.planning.sources import ignore, inside
+
+_ROWS: Final = 1000
+_FIRST: Final = 10
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PROMPT_WORDS: Final = ("prompt", "text", "caption", "description")
+_ID_WORDS: Final = ("id", "index", "key", "prompt_id")
+_LONGEST_LABEL: Final = 60
+
+_EXAMPLES: Final = (
+    "A lighthouse on a cliff at dawn, linocut",
+    'A neon sign that says "OPEN" in a rainy street',
+)
+
+
+@dataclass(slots=True)
+class _Sniffed:
+    """What a file seems to hold."""
+
+    rows: int = 0
+    prompt: str | None = None
+    id: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def starter(file: Path | None = None, *, written: str | None = None) -> str:
+    """Give the text of a manifest that loads as it is and draws with the simulator.
+
+    ``written`` is how the manifest shall name the file, where that is not the path as given. Raises UnreadableError.
+    """
+    name = "first-batch" if file is None else slug(file.stem)
+    source = _examples() if file is None else _source(file, written or file.as_posix())
+    return f"""\
+# yaml-language-server: $schema=./manifest.v1.schema.json
+version: 1
+name: {_quoted(name)}
+provider:
+  use: sim                     # the embedded simulator, free; `jimmyai` draws for money with the key in JIMMYAI_API_KEY
+defaults:
+  model: gpt-image-2
+  resolution: 1k
+  quality: low
+prompts:
+{source}
+grid:                          # every prompt in every combination; the first key is slowest
+  ratio: [1:1]
+samples: 1                     # rows per prompt and cell
+output:
+  dir: out/{{{{ batch }}}}
+limits:
+  in_flight: 4                 # remote tasks alive at once
+  budget: {{jobs: 100}}          # a hard stop; `cost: 5` stops at an amount
+"""
+
+
+def _examples() -> str:
+    return "\n".join(f"  - {_quoted(text)}" for text in _EXAMPLES)
+
+
+def _source(file: Path, written: str) -> str:
+    file_format = prompts.format_of(file)
+    found = _sniffed(file, file_format or "txt")
+    lines = [f"  - file: {_quoted(written)}"]
+    if file_format is None:
+        lines.append("    format: txt")
+    if found.prompt is not None:
+        lines.append(f"    prompt: {_quoted(found.prompt)}")
+    if found.id is not None:
+        lines.append(f"    id: {_quoted(found.id)}")
+    if found.labels:
+        pairs = ", ".join(f"{label}: {_quoted(column)}" for label, column in found.labels.items())
+        lines.append(f"    vars: {{{pairs}}}")
+    if found.rows > _FIRST:
+        lines.append(f"    pick: {{first: {_FIRST}}}        # begin small; without this line, all rows")
+    return "\n".join(lines)
+
+
+def _sniffed(file: Path, file_format: FormatName) -> _Sniffed:
+    table = prompts.open_table(file, file_format, inside(file.name, ignore))
+    rows = [row for _, row in islice(table.rows(), _ROWS)]
+    found = _Sniffed(rows=len(rows))
+    if not table.columns or not rows:
+        return found
+    columns = {name: _texts(table, name, rows) for name in table.columns}
+    found.prompt = _prompt_column(columns)
+    found.id = next((name for name in columns if name.casefold() in _ID_WORDS and _is_unique(columns[name])), None)
+    for name, texts in columns.items():
+        if name not in {found.prompt, found.id} and _is_label(texts):
+            found.labels.setdefault(re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "label", name)
+    return found
+
+
+def _texts(table: Table, name: str, rows: Sequence[Row]) -> list[str]:
+    get = table.getter(name)
+    return [get(row) or "" for row in rows] if get is not None else []
+
+
+def _prompt_column(columns: dict[str, list[str]]) -> str:
+    """Choose by the usual names, else the column with the longest texts."""
+    for word in _PROMPT_WORDS:
+        for name in columns:
+            if name.casefold() == word or name.casefold().startswith(f"{word}_"):
+                return name
+    return max(columns, key=lambda name: sum(map(len, columns[name])))
+
+
+def _is_unique(texts: Sequence[str]) -> bool:
+    return all(texts) and len(set(texts)) == len(texts)
+
+
+def _is_label(texts: Sequence[str]) -> bool:
+    """Say whether a column sorts the rows into a few groups."""
+    kinds = set(texts)
+    return 1 < len(kinds) <= max(2, len(texts) // 4) and max(map(len, kinds)) <= _LONGEST_LABEL
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

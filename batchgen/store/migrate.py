@@ -1,0 +1,109 @@
+"""Bring a job database to the schema of this program, once, in one transaction.
+
+Alembic is imported only when there is something to do: a database at the head costs one SELECT. A revision's id is the number its file
+name begins with. Views are no part of the revisions: they are dropped before and made again after every upgrade from ``views.py``, so a
+change of a view comes with a (possibly empty) revision.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from batchgen.core.errors import SchemaError
+from batchgen.store import views
+from batchgen.store.backup import backup
+from batchgen.store.engine import brand, file_of, open_engine, parse, place_of
+from batchgen.store.faults import translated
+
+
+def revisions(migrations_dir: Path) -> list[str]:
+    """Give the ids of the revisions that this program knows, oldest first."""
+    return sorted(path.name.partition("_")[0] for path in (migrations_dir / "versions").glob("[0-9]*_*.py"))
+
+
+def head(migrations_dir: Path) -> str:
+    """Give the id of the newest revision."""
+    return revisions(migrations_dir)[-1]
+
+
+def current(url: str) -> str | None:
+    """Give the revision of a database; None for one without tables or an SQLite file that does not exist."""
+    path = file_of(parse(url))
+    if path is not None and not path.exists():
+        return None
+    engine = open_engine(url, readonly=True)
+    try:
+        with translated(place_of(engine.url)), engine.connect() as connection:
+            return _revision(connection)
+    finally:
+        engine.dispose()
+
+
+def require_head(url: str, migrations_dir: Path) -> None:
+    """Raise SchemaError unless the database has exactly this program's schema; it is not changed."""
+    found, wanted = current(url), head(migrations_dir)
+    _refuse_unknown(found, migrations_dir, url)
+    if found is None:
+        raise SchemaError(f"there are no batchgen tables in {place_of(parse(url))}")
+    if found != wanted:
+        raise SchemaError(f"{place_of(parse(url))} has the older schema {found}, this program needs {wanted}: run 'batchgen db upgrade'")
+
+
+def upgrade(url: str, migrations_dir: Path) -> Path | None:
+    """Create the tables or bring them to the head; give the copy made of an older SQLite file first, else None.
+
+    Does nothing at the head. Raises SchemaError for a schema newer than this program, naming both; if a step fails nothing has changed.
+    """
+    found = current(url)
+    _refuse_unknown(found, migrations_dir, url)
+    if found == head(migrations_dir):
+        return None
+    copy = _copy(url, found)
+    engine = open_engine(url)
+    try:
+        with translated(place_of(engine.url)), engine.begin() as connection:
+            brand(connection)
+            views.drop_all(connection)
+            _run_revisions(connection, migrations_dir)
+            views.create_all(connection)
+    finally:
+        engine.dispose()
+    return copy
+
+
+def _refuse_unknown(found: str | None, migrations_dir: Path, url: str) -> None:
+    known = revisions(migrations_dir)
+    if found is not None and found not in known:
+        raise SchemaError(
+            f"{place_of(parse(url))} has schema {found}, newer than {known[-1]}, the newest this program knows: update batchgen"
+        )
+
+
+def _copy(url: str, found: str | None) -> Path | None:
+    path = file_of(parse(url))
+    if path is None or found is None:
+        return None
+    copy = next(candidate for candidate in _copy_names(path, found) if not candidate.exists())
+    backup(url, copy)
+    return copy
+
+
+def _copy_names(path: Path, found: str) -> "list[Path]":
+    return [path.with_name(f"{path.name}.bak-{found}{suffix}") for suffix in ("", *(f".{n}" for n in range(1, 1000)))]
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if revision is None else str(revision)
+
+
+def _run_revisions(connection: Connection, migrations_dir: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to import, and hardly ever needed
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_dir).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,280 @@
+"""Reads for the commands and the report. Long answers are streamed in pages, each in a transaction of its own.
+
+A reader of a rollback journal blocks every commit while its transaction lives; so a page is fetched whole and let go before it is handed
+out, however slowly the caller takes it. Instants come as text, money as whole micros or, where said, as decimal text.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, and_, column, literal_column, or_, select, table
+
+from batchgen.core.errors import InputError
+from batchgen.core.money import from_micros
+from batchgen.core.states import State
+from batchgen.store import schema as s
+from batchgen.store.engine import place_of, reading
+from batchgen.store.faults import translated
+from batchgen.store.instants import as_stored, from_text
+from batchgen.store.views import VIEWS
+
+Dict = dict[str, Any]
+"""A JSON object."""
+
+PAGE: Final = 1_000
+LEARN_FROM: Final = 2_000
+"""How many of the latest results prices and durations are learned from."""
+
+_VIEWS: Final = {view.name: table(view.name, *(column(name) for name in view.columns)) for view in VIEWS}
+_JOBS: Final = _VIEWS["v_jobs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch by its row."""
+
+    id: int
+    name: str
+    output_dir: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Jobs by state, and the batch's money in micros; running totals, so this costs the same at any size."""
+
+    states: Mapping[State, int]
+    spent: int
+    reserved: int
+    held: int
+    orders: int
+
+    @property
+    def jobs(self) -> int:
+        """Give the number of all jobs."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan:
+    """The latest plan of a batch."""
+
+    id: int
+    created_at: str
+    manifest: bytes
+    manifest_path: str
+    manifest_sha256: str
+    files: str
+    settings: str
+    total: int
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs: every condition that is given must hold. ``params`` and ``labels`` compare as text; ``keys`` are key beginnings."""
+
+    batch: str | None = None
+    states: Sequence[State] = ()
+    model: str | None = None
+    sweep: str | None = None
+    prompt_id: str | None = None
+    reason: str | None = None
+    keys: Sequence[str] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+
+
+def batches(engine: Engine) -> list[Batch]:
+    """Give every batch, oldest first."""
+    columns = (as_stored(s.batch.c[name]).label(name) for name in Batch.__slots__)
+    return [Batch(**row) for row in _all(engine, select(*columns).order_by(s.batch.c.id))]
+
+
+def batch_named(engine: Engine, name: str | None) -> Batch:
+    """Give the batch of that name, or without one the only batch there is; raise InputError that lists the names otherwise."""
+    known = batches(engine)
+    fitting = [batch for batch in known if name in {None, batch.name}]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(batch.name for batch in known) or "none"
+    complaint = "say which batch" if name is None and known else f"there is no batch {name or ''}".rstrip()
+    raise InputError(f"{complaint}; in this database: {names}")
+
+
+def totals(engine: Engine, batch_id: int) -> Totals:
+    """Count jobs and money of a batch."""
+    counts = {row["state"]: row["jobs"] for row in _all(engine, select(s.batch_total).where(s.batch_total.c.batch_id == batch_id))}
+    money = _all(engine, select(s.batch).where(s.batch.c.id == batch_id))[0]
+    return Totals(
+        states={state: counts[state] for state in State},
+        spent=money["spent_micros"], reserved=money["reserved_micros"], held=money["held_micros"], orders=money["orders"],
+    )  # fmt: skip
+
+
+def latest_plan(engine: Engine, batch_id: int) -> StoredPlan:
+    """Give the latest plan of a batch: all that is needed to work without its manifest."""
+    columns = (as_stored(s.plan.c[name]).label(name) for name in StoredPlan.__slots__)
+    query = select(*columns).where(s.plan.c.batch_id == batch_id).order_by(s.plan.c.id.desc()).limit(1)
+    return StoredPlan(**_all(engine, query)[0])
+
+
+def jobs(engine: Engine, wanted: JobFilter) -> Iterator[Dict]:
+    """Stream the jobs that pass the filter, in the order they were planned (by state first, if states are given)."""
+    count = 0
+    for state in wanted.states or (None,):
+        for row in _job_pages(engine, wanted, state):
+            if wanted.limit is not None and count >= wanted.limit:
+                return
+            job = job_object(row)
+            if _has(job["params"], wanted.params) and _has(job["labels"], wanted.labels):
+                count += 1
+                yield job
+
+
+def job_object(row: RowMapping) -> Dict:
+    """Shape a row of ``v_jobs`` as the public job object: JSON decoded, money as decimal text."""
+    job = {name: value for name, value in row.items() if name != "cost_micros"}
+    cost = row["cost_micros"]
+    decoded = {name: json.loads(row[name]) for name in ("params", "labels", "refs")}
+    return job | decoded | {"cost": None if cost is None else str(from_micros(int(cost)))}
+
+
+def story(engine: Engine, key: str, *, batch: str | None = None) -> Dict:
+    """Tell all about one job, found by the beginning of its key: ``job``, ``attempts``, ``events`` (seq 0 first) and ``files``.
+
+    Raises InputError when no job or more than one fits.
+    """
+    fitting = list(jobs(engine, JobFilter(batch=batch, keys=(key,), limit=3)))
+    if not fitting:
+        raise InputError(f"no job's key begins with {key}")
+    if len(fitting) > 1:
+        names = ", ".join(f"{job['key']} ({job['batch']})" for job in fitting)
+        raise InputError(f"more than one job's key begins with {key}: {names}, …")
+    job = fitting[0]
+    return {
+        "job": job,
+        "attempts": [dict(row) | {"superseded": bool(row["superseded"])} for row in _part(engine, "v_attempts", "n", job)],
+        "events": [_event_object(row) for row in _part(engine, "v_events", "seq", job)],
+        "files": [dict(row) for row in _part(engine, "v_files", "idx", job)],
+    }
+
+
+def events(engine: Engine, *, batch: str | None = None, after_id: int = 0) -> Iterator[Dict]:
+    """Stream the stored events of a batch or of all, oldest first, those with a higher ``event_id`` than ``after_id`` only."""
+    view = _VIEWS["v_events"]
+    of_batch = [view.c.batch == batch] if batch is not None else []
+
+    def page(after: int) -> Select[Any]:
+        return select(view).where(view.c.event_id > after, *of_batch).order_by(view.c.event_id).limit(PAGE)
+
+    for row in _pages(engine, page, "event_id", after=after_id):
+        yield _event_object(row)
+
+
+def known_files(engine: Engine, batch: str) -> Iterator[Dict]:
+    """Stream what the database knows of a batch's files."""
+    joined = s.artifact.join(s.batch, s.batch.c.id == s.artifact.c.batch_id).join(s.job, s.job.c.id == s.artifact.c.job_id)
+    columns = [s.job.c.key, *(as_stored(item) for item in s.artifact.c)]
+
+    def page(after: int) -> Select[Any]:
+        mine = and_(s.artifact.c.id > after, s.batch.c.name == batch)
+        return select(*columns).select_from(joined).where(mine).order_by(s.artifact.c.id).limit(PAGE)
+
+    for row in _pages(engine, page, "id"):
+        yield dict(row)
+
+
+def rows_of(engine: Engine, view: str, *, batch: str | None = None) -> list[Dict]:
+    """Give all rows of one of the short views (failures, cost, latency, throughput, ambiguous)."""
+    source = _VIEWS[view]
+    query = select(source) if batch is None else select(source).where(source.c.batch == batch)
+    return [dict(row) for row in _all(engine, query)]
+
+
+def oldest_task(engine: Engine, batch_id: int) -> Dict | None:
+    """Give ``key`` and ``submitted_at`` of the task that has been with the vendor longest."""
+    joined = s.job.join(s.attempt, s.attempt.c.id == s.job.c.attempt_id)
+    since = as_stored(s.attempt.c.settled_at).label("submitted_at")
+    submitted = (s.job.c.batch_id == batch_id) & (s.job.c.state == literal_column("'submitted'"))
+    rows = _all(engine, select(s.job.c.key, since).select_from(joined).where(submitted).order_by(s.attempt.c.settled_at).limit(1))
+    return dict(rows[0]) if rows else None
+
+
+def learned_costs(engine: Engine) -> dict[tuple[str, str, str], int]:
+    """Give the last known cost in micros by (model, resolution, quality); an absent parameter is an empty word."""
+    costs: dict[tuple[str, str, str], int] = {}
+    for row in _all(engine, _latest_results(("submit_accepted", "render_finished"), s.attempt.c.cost_micros)):
+        params = json.loads(row["params"])
+        if row["cost_micros"]:
+            costs.setdefault((row["model"], params.get("resolution", ""), params.get("quality", "")), row["cost_micros"])
+    return costs
+
+
+def learned_latency(engine: Engine) -> dict[tuple[str, str], list[float]]:
+    """Give recent durations in seconds from accepted to rendered, by (model, resolution), the latest first."""
+    durations: dict[tuple[str, str], list[float]] = {}
+    instants = (as_stored(s.attempt.c.settled_at), as_stored(s.attempt.c.rendered_at))
+    for row in _all(engine, _latest_results(("render_finished",), *instants)):
+        shape = (row["model"], json.loads(row["params"]).get("resolution", ""))
+        took = from_text(row["rendered_at"]) - from_text(row["settled_at"])
+        durations.setdefault(shape, []).append(took.total_seconds())
+    return durations
+
+
+def _latest_results(words: Sequence[str], *facts: ColumnElement[Any]) -> Select[Any]:
+    recent = select(s.event.c.id, s.event.c.attempt_id).order_by(s.event.c.id.desc()).where(s.event.c.event.in_(words)).limit(LEARN_FROM)
+    latest = recent.subquery()
+    joined = latest.join(s.attempt, s.attempt.c.id == latest.c.attempt_id).join(s.job, s.job.c.id == s.attempt.c.job_id)
+    return select(s.job.c.model, s.job.c.params, *facts).select_from(joined).order_by(latest.c.id.desc())
+
+
+def _job_pages(engine: Engine, wanted: JobFilter, state: State | None) -> Iterator[RowMapping]:
+    conditions: list[ColumnElement[bool]] = [
+        _JOBS.c[name] == value
+        for name in ("batch", "model", "sweep", "prompt_id", "reason")
+        if (value := getattr(wanted, name)) is not None
+    ]
+    if state is not None:
+        conditions.append(_JOBS.c.state == literal_column(f"'{state.value}'"))
+    if wanted.keys:
+        conditions.append(_begins_with(wanted.keys))
+
+    def page(after: int) -> Select[Any]:
+        return select(_JOBS).where(_JOBS.c.job_id > after, *conditions).order_by(_JOBS.c.job_id).limit(PAGE)
+
+    return _pages(engine, page, "job_id")
+
+
+def _begins_with(keys: Sequence[str]) -> ColumnElement[bool]:
+    """Write a range per beginning, so that the index on the key is used; ``g`` follows the last hexadecimal digit."""
+    ranges = [and_(_JOBS.c.key >= key, _JOBS.c.key < key + "g") for key in keys]
+    return or_(*ranges)
+
+
+def _part(engine: Engine, view: str, order: str, job: Dict) -> Sequence[RowMapping]:
+    source = _VIEWS[view]
+    mine = and_(source.c.key == job["key"], source.c.batch == job["batch"])
+    return _all(engine, select(source).where(mine).order_by(source.c[order]))
+
+
+def _event_object(row: RowMapping) -> Dict:
+    return dict(row) | {"detail": json.loads(row["detail"]), "is_decision": bool(row["is_decision"])}
+
+
+def _has(found: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(str(found.get(name)) == value for name, value in wanted.items())
+
+
+def _pages(engine: Engine, page: Callable[[int], Select[Any]], place: str, *, after: int = 0) -> Iterator[RowMapping]:
+    while rows := _all(engine, page(after)):
+        yield from rows
+        after = rows[-1][place]
+
+
+def _all(engine: Engine, query: Select[Any]) -> Sequence[RowMapping]:
+    with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        return connection.execute(query).mappings().all()

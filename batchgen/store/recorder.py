@@ -1,0 +1,188 @@
+"""Record a group of changes in one transaction: read the rows once, check and follow every event in memory, write in bulk.
+
+Theory of operation. The jobs of the group are read (and on a server locked) once. Each change is then checked against the rows as the
+changes before it left them, so several changes of one job chain: expected version, the table's verdict, the budget. A change that fails
+leaves no trace in memory and gets its error; its neighbours go on. What remains is written by a handful of executemany statements; the
+update of ``job`` names the version that was read, and if it touches fewer rows than were read, nothing at all is committed.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+
+from batchgen.core import events as e
+from batchgen.core.errors import BatchgenError, BudgetReachedError, IllegalTransitionError, InputError, StaleJobError, StoreError
+from batchgen.core.jobs import Change, Recorded
+from batchgen.core.machine import advance
+from batchgen.core.states import State
+from batchgen.store.bulk import Cells
+from batchgen.store.effects import AttemptRow, JobRow, detail_of, follow, require_order
+from batchgen.store.instants import to_text
+from batchgen.store.rows import Statements, read_jobs, read_purses, read_tasks, read_totals
+
+ATTEMPTS_PER_JOB: Final = 100_000
+"""An attempt's id is its job's id times this, plus n: known before it is written, and readable."""
+
+REPEATED_TASK: Final = "repeated_task_id"
+
+
+class Recorder:
+    """Writes changes for one process. Called by the database thread with a transaction open."""
+
+    def __init__(self, dialect: Dialect, *, run_id: int | None = None) -> None:
+        self._run_id: Final = run_id
+        self._sql: Final = Statements(dialect)
+
+    def __call__(self, connection: Connection, changes: Sequence[Change]) -> list[Recorded | BatchgenError]:
+        """Record what can be recorded and give each change its result or its error, in order; the caller commits.
+
+        Raises StoreError when a row moved since it was read; the caller must roll back.
+        """
+        group = _Group(connection, changes, run_id=self._run_id)
+        results = [group.take(change) for change in changes]
+        group.write(connection, self._sql)
+        return results
+
+
+class _Group:
+    """The rows that a group of changes concerns, as they will be when it is committed."""
+
+    def __init__(self, connection: Connection, changes: Sequence[Change], *, run_id: int | None) -> None:
+        self._run_id = run_id
+        self._jobs = read_jobs(connection, sorted({change.job_id for change in changes}))
+        self._versions = {job.id: job.version for job in self._jobs.values()}
+        batches = sorted({job.batch_id for job in self._jobs.values()})
+        self._purses = read_purses(connection, batches)
+        self._purses_before = {batch_id: replace(purse) for batch_id, purse in self._purses.items()}
+        self._totals = read_totals(connection, batches)
+        self._totals_before = dict(self._totals)
+        self._known_tasks = read_tasks(connection, [task for change in changes if (task := _task_of(change.event)) is not None])
+        self._new_attempts: dict[int, AttemptRow] = {}
+        self._attempts: dict[int, AttemptRow] = {}
+        self._events: list[Cells] = []
+        self._files: dict[int, list[Cells]] = {}
+
+    def take(self, change: Change) -> Recorded | BatchgenError:
+        """Follow one change in memory, or give the reason why it cannot be; in that case nothing has changed."""
+        try:
+            return self._follow(change)
+        except (StaleJobError, BudgetReachedError, IllegalTransitionError, InputError) as error:
+            return error
+
+    def write(self, connection: Connection, sql: Statements) -> None:
+        """Write what the taken changes add up to; raise StoreError when a row had moved since it was read."""
+        moved = [(job, version) for job in self._jobs.values() if job.version != (version := self._versions[job.id])]
+        sql.open_attempts(connection, list(self._new_attempts.values()))
+        sql.move_attempts(connection, list(self._attempts.values()))
+        if not sql.move_jobs(connection, moved):
+            raise StoreError("a job moved while it was being recorded; nothing was written")
+        sql.replace_files(connection, self._files)
+        sql.append_events(connection, self._events)
+        sql.move_totals(connection, self._total_deltas())
+        sql.move_money(connection, self._money_deltas())
+
+    def _follow(self, change: Change) -> Recorded:
+        job = self._job_of(change)
+        event = self._without_repeated_task(change.event)
+        before, after = job.state, advance(job.state, event)
+        require_order(job.attempt, event)
+        attempt = self._open(job, event, to_text(change.at)) if isinstance(event, e.SubmitStarted) else job.attempt
+        purse = self._purses[job.batch_id]
+        if job.attempt is not None:
+            purse.add(job.attempt.outcome, job.attempt.weight, -1)
+        follow(job, attempt, change if event is change.event else replace(change, event=event), after)
+        if attempt is not None:
+            purse.add(attempt.outcome, attempt.weight)
+        self._totals[job.batch_id, before] -= 1
+        self._totals[job.batch_id, after] += 1
+        self._note(job, attempt, before, event, change.actor)
+        return Recorded(state=after, version=job.version, attempt_id=None if attempt is None else attempt.id)
+
+    def _job_of(self, change: Change) -> JobRow:
+        job = self._jobs.get(change.job_id)
+        if job is None:
+            raise StaleJobError(f"there is no job {change.job_id}")
+        if job.version != change.version:
+            raise StaleJobError(f"job {job.id} is {job.state} at version {job.version}, not {change.version}")
+        return job
+
+    def _without_repeated_task(self, event: e.Event) -> e.Event:
+        """Turn an answer with a task id that some order already has into an unknown answer; refuse to attach such an id."""
+        task_id = _task_of(event)
+        if task_id is None or task_id not in self._known_tasks:
+            return event
+        if isinstance(event, e.TaskAttached):
+            raise InputError(f"task {task_id} already belongs to an order of this database")
+        return e.SubmitUnknown(reason=REPEATED_TASK, detail=f"the vendor named {task_id}, which another order already has")
+
+    def _open(self, job: JobRow, order: e.SubmitStarted, at: str) -> AttemptRow:
+        n = job.attempts + 1
+        if n >= ATTEMPTS_PER_JOB:
+            raise IllegalTransitionError(f"job {job.id} has been ordered {job.attempts} times")
+        purse = self._purses[job.batch_id]
+        estimate = purse.reserve(order, open_orders=self._totals[job.batch_id, State.SUBMITTING])
+        attempt = AttemptRow(
+            id=job.id * ATTEMPTS_PER_JOB + n,
+            job_id=job.id,
+            n=n,
+            run_id=self._run_id,
+            body_sha256=order.body_sha256,
+            est_micros=estimate,
+            cap_micros=order.cap_cost,
+            committed_micros=purse.committed + (estimate or 0),
+            opened_at=at,
+        )
+        self._new_attempts[attempt.id] = attempt
+        return attempt
+
+    def _note(self, job: JobRow, attempt: AttemptRow | None, before: State, event: e.Event, actor: str) -> None:
+        """Keep what has to be written beside the job row: attempt, event, task id, files."""
+        if attempt is not None and attempt.id not in self._new_attempts:
+            self._attempts[attempt.id] = attempt
+        if (task_id := _task_of(event)) is not None:
+            self._known_tasks.add(task_id)
+        reason = event.reason if isinstance(event, e.Explained) else ""
+        place = (self._run_id, None if attempt is None else attempt.id, event.is_decision)
+        what = (before.value, job.state.value, event.word(), actor, reason, detail_of(event), job.updated_at)
+        self._events.append((job.id, job.version, *what, *place))
+        if before is State.RENDERED and attempt is not None and not isinstance(event, e.DownloadDeferred):
+            self._files[job.id] = _files(job, attempt, event)
+
+    def _total_deltas(self) -> list[tuple[int, int, str]]:
+        deltas = ((count - self._totals_before[batch_id, state], batch_id, state) for (batch_id, state), count in self._totals.items())
+        return [delta for delta in deltas if delta[0]]
+
+    def _money_deltas(self) -> list[tuple[int, int, int, int, int]]:
+        pairs = [(batch_id, self._purses_before[batch_id], purse) for batch_id, purse in self._purses.items()]
+        return [
+            (new.spent - old.spent, new.reserved - old.reserved, new.held - old.held, new.orders - old.orders, batch_id)
+            for batch_id, old, new in pairs
+            if new != old
+        ]
+
+
+def path_key(path: str) -> str:
+    """Give the path as a file system sees it that ignores case and Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _task_of(event: e.Event) -> str | None:
+    return event.task_id if isinstance(event, e.SubmitAccepted | e.TaskAttached) else None
+
+
+def _files(job: JobRow, attempt: AttemptRow, event: e.Event) -> list[Cells]:
+    """Give the rows that replace the staged files: new ones, verified ones, or none when the job leaves rendered without an image."""
+    images = event.images if isinstance(event, e.ImagesStaged | e.ImagesSaved) else ()
+    state = "verified" if isinstance(event, e.ImagesSaved) else "staged"
+    return [
+        (
+            *(job.batch_id, job.id, attempt.id, index, state),
+            *(image.path, path_key(image.path), image.temp, image.sha256, image.bytes),
+            *(image.width, image.height, image.media_type, job.updated_at),
+        )
+        for index, image in enumerate(images)
+    ]

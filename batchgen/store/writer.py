@@ -1,0 +1,147 @@
+"""The database thread: one writer, many changes a commit.
+
+Theory of operation. Callers hand over work and get a future that is done only when its commit is durable. Neighbouring items that are
+applied by the same function share one transaction; a ``call`` has one of its own. While a commit waits for the disk the queue fills, so
+groups grow by themselves; among several, the thread also lingers a few milliseconds for the rest of the crowd, or until it falls silent.
+A lone change never waits. If a shared transaction fails, each of its items is applied again alone, so that only the culprit fails.
+
+Work handed over cannot be withdrawn: cancelling the future does not cancel the commit.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from batchgen.core.errors import BatchgenError, StoreError
+from batchgen.store.engine import place_of
+from batchgen.store.faults import BusyError, RefusedError, translated
+
+T = TypeVar("T")
+C = TypeVar("C")
+R = TypeVar("R")
+
+Apply = Callable[[Connection, Sequence[C]], Sequence[R | BatchgenError]]
+"""Carries out a group within a transaction; gives each item its result or its own error."""
+
+GROUP_LIMIT: Final = 1_000
+LINGER_S: Final = 0.005
+QUIET_S: Final = 0.001
+"""A silence that says that the crowd has said all it had to say."""
+
+PATIENCE_S: Final = 60.0
+"""How long a group is tried again while somebody else holds the database; each try waits for the lock by itself."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Item:
+    apply: Apply[Any, Any]
+    work: Any
+    future: Future[Any]
+    is_alone: bool
+
+
+class DatabaseThread:
+    """Runs every write of a process, in order; reads too, where they should see all that was written before."""
+
+    def __init__(self, engine: Engine, *, patience_s: float = PATIENCE_S) -> None:
+        self.engine: Final = engine
+        self._place: Final = place_of(engine.url)
+        self._patience_s: Final = patience_s
+        self._queue: Final[SimpleQueue[_Item | None]] = SimpleQueue()
+        self._held: Final[list[_Item | None]] = []
+        self._is_crowded = False
+        self._is_closed = False
+        self._gate: Final = threading.Lock()
+        self._thread: Final = threading.Thread(target=self._run, name="database", daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[[Connection], T]) -> Future[T]:
+        """Run the function in a transaction of its own, after all that was handed over before."""
+
+        def alone(connection: Connection, _works: Sequence[None]) -> list[T | BatchgenError]:
+            return [function(connection)]
+
+        return self._put(_Item(apply=alone, work=None, future=Future(), is_alone=True))
+
+    def group(self, apply: Apply[C, R], work: C) -> Future[R]:
+        """Carry out ``work`` by ``apply``, together with its neighbours in the queue that have the same ``apply``."""
+        return self._put(_Item(apply=apply, work=work, future=Future(), is_alone=False))
+
+    def close(self) -> None:
+        """Finish all that was handed over, then end; whatever comes later fails with StoreError. Safe to call twice."""
+        with self._gate:
+            if not self._is_closed:
+                self._is_closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _put(self, item: _Item) -> Future[Any]:
+        item.future.set_running_or_notify_cancel()
+        with self._gate:
+            if self._is_closed:
+                item.future.set_exception(StoreError("the job database is closed"))
+            else:
+                self._queue.put(item)
+        return item.future
+
+    def _run(self) -> None:
+        while (first := self._held.pop() if self._held else self._queue.get()) is not None:
+            group = self._gather(first)
+            self._is_crowded = len(group) > 1
+            self._carry_out(group)
+
+    def _gather(self, first: _Item) -> list[_Item]:
+        """Take the neighbours that may share a transaction with ``first``; linger only when a crowd is at work."""
+        group, start = [first], monotonic()
+        while not first.is_alone and len(group) < GROUP_LIMIT:
+            is_crowd = self._is_crowded or len(group) > 1
+            left_s = start + LINGER_S - monotonic()
+            try:
+                item = self._queue.get(timeout=max(0.0, min(QUIET_S, left_s)) if is_crowd else 0.0)
+            except Empty:
+                break
+            if item is None or item.apply is not first.apply:
+                self._held.append(item)
+                break
+            group.append(item)
+        return group
+
+    def _carry_out(self, group: Sequence[_Item]) -> None:
+        try:
+            results = self._commit(group)
+        except Exception as error:  # noqa: BLE001 - the top of a lane: whatever went wrong reaches the caller through its future
+            self._fail(group, error)
+            return
+        for item, result in zip(group, results, strict=True):
+            if isinstance(result, BatchgenError):
+                item.future.set_exception(result)
+            else:
+                item.future.set_result(result)
+
+    def _commit(self, group: Sequence[_Item]) -> Sequence[Any]:
+        """Apply the group in one transaction; if the database is busy, again as a whole, until patience ends."""
+        works = [item.work for item in group]
+        deadline = monotonic() + self._patience_s
+        while True:
+            try:
+                with translated(self._place), self.engine.begin() as connection:
+                    return group[0].apply(connection, works)
+            except BusyError:
+                if monotonic() >= deadline:
+                    raise
+
+    def _fail(self, group: Sequence[_Item], error: Exception) -> None:
+        """Let all fail when the database is unwell; otherwise apply each alone, to find the culprit."""
+        is_unwell = isinstance(error, StoreError) and not isinstance(error, RefusedError)
+        if len(group) == 1 or is_unwell:
+            for item in group:
+                item.future.set_exception(error)
+            return
+        for item in group:
+            self._carry_out([item])
