@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.core.errors import StoreError
-from batchgen.settings import Settings, resource_dir
+from batchgen.settings import DEFAULT_DB, Settings, resource_dir
 from batchgen.store import backup as copies
 from batchgen.store import engine as engines
 from batchgen.store import migrate
@@ -43,6 +43,12 @@ def require(settings: Settings) -> str:
 def place(settings: Settings) -> str:
     """Name the database without a password."""
     return place_of(parse(settings.db_url))
+
+
+def command(settings: Settings) -> str:
+    """Give the words with which a person reaches this database: ``batchgen``, with ``--db`` where it is not the default."""
+    path = file_of(parse(settings.db_url))
+    return "batchgen" if path == Path(DEFAULT_DB) else f"batchgen --db {place(settings)}"
 
 
 def revisions(settings: Settings) -> tuple[str | None, str]:

@@ -71,7 +71,7 @@ def resolve(settings: Settings, key: str, *, reason: str, task_id: str | None, a
         }[answer]
     if not _decide(settings, Selection(batch=batch.name, batch_id=batch.id, jobs=[job]), event):
         raise InputError(f"{job['key'][:8]} was changed by somebody else meanwhile; nothing was changed")
-    next_command = "" if answer == "abandon" and task_id is None else f"; next: batchgen resume {batch.name}"
+    next_command = "" if answer == "abandon" and task_id is None else f"; next: {database.command(settings)} resume {batch.name}"
     return f"{job['key'][:8]}: {follows}{next_command}"
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchgen.app.reading import counts
+from batchgen.app.deciding import resolve
+from batchgen.app.reading import JobFilter, counts, jobs, status
 from batchgen.core.errors import InputError
 from batchgen.core.states import State
 from batchgen.settings import Settings
@@ -82,6 +83,8 @@ def play(folder: Path, *, jobs: int, say: Say) -> int:
         _finish(stage, "status", _BATCH)
         say("4. The same batch is resumed:")
         code = _finish(stage, "resume", _BATCH)
+        if _settle_doubts(vendor.url, stage, say):
+            code = _finish(stage, "resume", _BATCH)
         say("5. Every invariant checked, every file re-hashed:")
         code = _finish(stage, "verify", _BATCH) or code
         say(f"6. {_bill(vendor.url, stage)}")
@@ -103,7 +106,7 @@ name: {_BATCH}
 provider:
   base_url: {url}
   api_key_env: BATCHGEN_DEMO_KEY
-defaults: {{resolution: 1k, quality: low}}
+defaults: {{resolution: 1k}}
 prompts:
 {lines}
 grid:
@@ -135,10 +138,29 @@ def _finish(stage: _Stage, *words: str) -> int:
     return stage.start(*words).wait()
 
 
+def _settle_doubts(url: str, stage: _Stage, say: Say) -> int:
+    """Decide about orders that the kill left in doubt, as an operator would who looks at the vendor's bill; give how many."""
+    doubts = status(stage.settings(), _BATCH)[0].ambiguous
+    billed = {line["body_sha256"]: line["task_id"] for line in _ledger(url) if line["event"] == "charge"}
+    taken = {job["task_id"] for job in jobs(stage.settings(), JobFilter(batch=_BATCH))}
+    for doubt in doubts:
+        task_id = billed.get(doubt["body_sha256"])
+        found = task_id if task_id not in taken else None
+        reason = "found on the vendor's bill" if found else "not on the vendor's bill"
+        say(f"   The kill fell between an order and its answer: {doubt['key'][:8]} is ambiguous, and was not ordered again.")
+        say("   " + resolve(stage.settings(), doubt["key"], reason=reason, task_id=found, answer="not_billed"))
+    return len(doubts)
+
+
+def _ledger(url: str) -> list[dict[str, str]]:
+    with urllib.request.urlopen(f"{url}/_sim/ledger") as answer:  # noqa: S310 - our own simulator on loopback
+        lines: list[dict[str, str]] = json.load(answer)
+    return lines
+
+
 def _bill(url: str, stage: _Stage) -> str:
     """Hold the vendor's own ledger against the job table."""
-    with urllib.request.urlopen(f"{url}/_sim/ledger") as answer:  # noqa: S310 - our own simulator on loopback
-        lines = json.load(answer)
+    lines = _ledger(url)
     charged = _tasks(lines, "charge")
     refunded = _tasks(lines, "refund")
     saved = counts(stage.settings(), _BATCH).get(State.SAVED, 0)

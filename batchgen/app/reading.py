@@ -44,6 +44,7 @@ class Status:
     name: str
     output_dir: str
     unit: str
+    command: str
     totals: queries.Totals
     failures: Sequence[Mapping[str, Any]]
     ambiguous: Sequence[Mapping[str, Any]]
@@ -73,7 +74,7 @@ class Status:
             unpriced = sum(row["at_risk_micros"] is None for row in self.ambiguous)
             risk = shown(self.totals.held, self.unit) + (f" and {unpriced} without a known price" if unpriced else "")
             yield f"  {states[State.AMBIGUOUS]} NEED A DECISION: their answers were lost; money at risk: {risk}"
-            yield f"    batchgen jobs {self.name} --state ambiguous; then batchgen resolve KEY"
+            yield f"    {self.command} jobs {self.name} --state ambiguous, then resolve KEY"
         for state in State:
             if states[state]:
                 yield f"  {states[state]:>9} {state.value:<10} {state.meaning}"
@@ -86,7 +87,7 @@ class Status:
             yield f"  {row['jobs']} failed ({row['reason']}) with {row['model']}, such as {row['example_key'][:8]}"
         left = sum(states[state] for state in (State.PLANNED, *LIVE))
         if left:
-            yield f"  next: batchgen resume {self.name}"
+            yield f"  next: {self.command} resume {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ def status(settings: Settings, name: str | None) -> list[Status]:
     """Give the status of one batch, or of all."""
     with reading(settings) as engine:
         wanted = queries.batches(engine) if name is None else [queries.batch_named(engine, name)]
-        return [_status(engine, batch) for batch in wanted]
+        return [_status(engine, batch, database.command(settings)) for batch in wanted]
 
 
 def counts(settings: Settings, name: str) -> Mapping[State, int]:
@@ -173,13 +174,14 @@ def public(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in {"job_id", "refs", "position"}}
 
 
-def _status(engine: Database, batch: queries.Batch) -> Status:
+def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
     run = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
     totals = queries.totals(engine, batch.id)
     return Status(
         name=batch.name,
         output_dir=batch.output_dir,
         unit=_unit(run),
+        command=command,
         totals=totals,
         failures=queries.rows_of(engine, "v_failures", batch=batch.name) if totals.states[State.FAILED] else [],
         ambiguous=queries.rows_of(engine, "v_ambiguous", batch=batch.name) if totals.states[State.AMBIGUOUS] else [],

@@ -110,7 +110,7 @@ class Report:
     needs_decision: int
     saved: int
     cost: str
-    database: str
+    command: str
 
     def lines(self) -> Iterator[str]:
         """Give the summary, one line each, the next command to type last."""
@@ -120,11 +120,11 @@ class Report:
             yield f"stopped: {self.message}"
         left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
         if left:
-            yield f"{left} left; go on with: batchgen --db {self.database} resume {self.batch}"
+            yield f"{left} left; go on with: {self.command} resume {self.batch}"
         if self.totals.get(State.AMBIGUOUS):
-            yield f"{self.totals[State.AMBIGUOUS]} need a decision: batchgen --db {self.database} jobs {self.batch} --state ambiguous"
+            yield f"{self.totals[State.AMBIGUOUS]} need a decision: {self.command} jobs {self.batch} --state ambiguous"
         if self.totals.get(State.FAILED):
-            yield f"{self.totals[State.FAILED]} failed: batchgen --db {self.database} jobs {self.batch} --state failed"
+            yield f"{self.totals[State.FAILED]} failed: {self.command} jobs {self.batch} --state failed"
 
 
 Prepare = Callable[[DatabaseThread], None]
@@ -283,7 +283,7 @@ class _Shift:
             needs_decision=undecided,
             saved=progress.saved,
             cost=shown(totals.spent + totals.held, self.vendor.dialect.unit),
-            database=database.place(self.settings),
+            command=database.command(self.settings),
         )
 
 

@@ -72,10 +72,11 @@ def run(
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     runs.require_key(preview.plan.settings, settings)
     show_preview(preview)
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and preview.may_cost_more_than(confirm_above):
-        if not click.confirm(preview.question(), err=True):
-            click.echo("nothing was ordered")
-            return 0
+    is_watched = sys.stdin.isatty() and sys.stderr.isatty()
+    asks = is_watched and not yes and preview.may_cost_more_than(confirm_above)
+    if asks and not click.confirm(preview.question(), err=True):
+        click.echo("nothing was ordered")
+        return 0
     return _work(session, preview.name, wishes, prepare=partial(plans.save, preview, on_progress=say_rows))
 
 

@@ -102,7 +102,7 @@ def read(source: bytes, report: Report) -> Node | None:
     Problems go to ``report``: syntax, encoding, size and depth end the reading, refused nodes are left out and reading goes on.
     """
     if len(source) > MAX_BYTES:
-        report("E108", f"the file is bigger than {MAX_BYTES // 1024 // 1024} MiB", 0, 0, hint="move the prompts to files")
+        report("E108", f"the file is bigger than {MAX_BYTES // 1024 // 1024} MiB", 1, 1, hint="move the prompts to files")
         return None
     text = _decoded(source, report)
     if text is None:
