@@ -242,9 +242,11 @@ class _Shift:
             random=random,
             threads=threads,
         )
-        agenda, places = Agenda(), SubmitGate(limits=limits, gate=Gate(random=random))
+        agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random))
         orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing)
-        follower = Follower(steps=steps, agenda=agenda, places=places, questions=Gate(random=random), latencies=latencies, bearing=bearing)
+        follower = Follower(
+            steps=steps, agenda=agenda, places=places, questions=_gate(limits, random), latencies=latencies, bearing=bearing
+        )
         return Engine(steps=steps, ledger=ports.ledger, agenda=agenda, orderer=orderer, follower=follower, bearing=bearing)
 
     def _snapshot(self, engine: Engine) -> Snapshot:
@@ -285,6 +287,10 @@ class _Shift:
             cost=shown(totals.spent + totals.held, self.vendor.dialect.unit),
             command=database.command(self.settings),
         )
+
+
+def _gate(limits: Limits, random: Random) -> Gate:
+    return Gate(random=random, initial_s=limits.backoff.initial_s)
 
 
 def _refuse_references(thread: DatabaseThread, batch_id: int) -> None:

@@ -11,7 +11,7 @@
     │   └── DownloadError         a result could not be fetched; a new GET costs nothing
     ├── StoreError                look at the database                                            exit 7
     │   ├── StaleJobError         somebody else moved the job first; nothing was written
-    │   ├── BudgetReachedError    the reservation does not fit under the cap; nothing was written
+    │   ├── BudgetReachedError    the reservation does not fit under the cap; nothing was written  exit 5
     │   ├── LockedError           another runner holds the database                               exit 8
     │   └── SchemaError           the database is newer, foreign or damaged
     ├── FileError                 look at the disk                                                exit 7

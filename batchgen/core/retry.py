@@ -33,13 +33,13 @@ class Breaker:
     in_a_row: int = 0
     times_opened: int = 0
 
-    def failed(self) -> float | None:
-        """Count one failure; give the seconds to pause when that opens the breaker, else None.
+    def failed(self, *, at_once: bool = False) -> float | None:
+        """Count one failure; give the seconds to pause when that opens the breaker (``at_once``: whatever the count), else None.
 
         Once open, the next single failure (the probe) opens it again at once, for twice as long.
         """
         self.in_a_row += 1
-        if self.in_a_row < self.threshold and not self.times_opened:
+        if self.in_a_row < self.threshold and not self.times_opened and not at_once:
             return None
         self.times_opened += 1
         return min(self.max_s, self.initial_s * 2.0 ** min(self.times_opened - 1, 30))

@@ -28,6 +28,7 @@ class Followed:
     fresh_urls: int = 0
     holds_place: bool = True
     is_parked: bool = False
+    is_adopted: bool = False
 
     @property
     def wants_fetch(self) -> bool:

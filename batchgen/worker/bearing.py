@@ -28,6 +28,8 @@ class Bearing:
     progress: Progress
     stop: Stop | None = None
     may_ask: bool = True
+    rows_left: bool | None = None
+    """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
 
     def halt(self, stop: Stop) -> None:

@@ -89,7 +89,8 @@ class Engine:
                 self.bearing.progress.ambiguous += 1
                 continue
             age_s = (wall - job.submitted_at).total_seconds() if job.submitted_at else 0.0
-            followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=job.state is State.SUBMITTED)
+            is_alive = job.state is State.SUBMITTED
+            followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=is_alive, is_adopted=True)
             if followed.holds_place:
                 self.orderer.places.adopt(job.model)
             self.agenda.put(followed, now)
@@ -110,7 +111,7 @@ class Engine:
             self._start(self._follows, step)
 
     def _start_orders(self, now: float) -> None:
-        if self.orderer.rows_left:
+        if self.orderer.has_rows:
             self.bearing.check_limits()
         while self.bearing.stop is None and len(self._orders) < _POSTS and (job := self.orderer.next_job(now)):
             self._start(self._orders, self.orderer.order(job))
@@ -153,7 +154,8 @@ class Engine:
     async def _sleep(self) -> None:
         """Wait for the next thing to happen: a task that ends, a step that is due, a gate that opens."""
         now = self.steps.clock.monotonic()
-        ahead = (self.agenda.next_at(), self.orderer.claim_at, self.orderer.places.opens_at(), self.follower.questions.shut_until)
+        places = self.orderer.places
+        ahead = (self.agenda.next_at(), self.orderer.claim_at, places.opens_at(), *places.slots(), self.follower.questions.shut_until)
         wait_s = min([_IDLE_S, *(at - now for at in ahead if at is not None and at > now)])
         timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
         await self._wake.wait()

@@ -4,13 +4,13 @@ A paid task is never given up: what runs too long, names no URL or cannot be dow
 keep the run alive, but it is asked after every hour and at the start of every later run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import BadImageError, DownloadError, PathTakenError, StaleJobError
+from batchgen.core.errors import BadImageError, DownloadError, FileError, PathTakenError, StaleJobError
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing
@@ -42,33 +42,20 @@ class Follower:
     questions: Gate
     latencies: Latencies
     bearing: Bearing
+    _strange_words: set[str] = field(default_factory=set)
 
     async def ask(self, followed: Followed) -> None:
         """Ask after the task once."""
-        asked_at = self._now()
         try:
-            followed.job, reading = await self.steps.ask(followed.job)
+            await self._ask(followed)
         except StaleJobError:
             self.release(followed)
-            return
-        self.bearing.progress.polls += 1
-        followed.asked += 1
-        await self._conclude(followed, reading, asked_at)
 
     async def fetch(self, followed: Followed) -> None:
         """Download and publish the images once."""
         try:
-            followed.job = await self.steps.fetch(followed.job)
+            await self._fetch(followed)
         except StaleJobError:
-            self.release(followed)
-        except DownloadError as error:
-            await self._missed(followed, error)
-        except BadImageError as error:
-            await self._spoiled(followed, error)
-        except PathTakenError as error:
-            await self._refresh(followed, "path_taken", str(error), wait_s=0.0)
-        else:
-            self.bearing.count_saved(followed.job)
             self.release(followed)
 
     def release(self, followed: Followed) -> None:
@@ -78,6 +65,13 @@ class Follower:
             self.bearing.progress.parked -= 1
 
     # --- asking ---
+
+    async def _ask(self, followed: Followed) -> None:
+        asked_at = self._now()
+        followed.job, reading = await self.steps.ask(followed.job)
+        self.bearing.progress.polls += 1
+        followed.asked += 1
+        await self._conclude(followed, reading, asked_at)
 
     async def _conclude(self, followed: Followed, reading: r.PollReading, asked_at: float) -> None:
         now = self._now()
@@ -92,33 +86,43 @@ class Follower:
                 self.release(followed)
                 if followed.job.state is State.FAILED:
                     self.bearing.count_failure(followed.job)
+                else:
+                    self.bearing.rows_left = None
             case r.NotFound(message=message):
                 await self._not_found(followed, message)
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
                 self.questions.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
-                self.agenda.put(followed, now)
+                await self._ask_again(followed, 0.0)
             case r.Stopped(kind="auth", message=message):
                 self.bearing.vendor_stopped("auth", message)
                 self.agenda.put(followed, now)
             case r.Stopped(message=message) | r.Trouble(message=message):
-                self._in_trouble(followed, message)
+                await self._in_trouble(followed, message)
 
     async def _still_running(self, followed: Followed, reading: r.Running, asked_at: float) -> None:
-        if not reading.is_known_word:
+        if not reading.is_known_word and reading.status not in self._strange_words:
+            self._strange_words.add(reading.status)
             self.bearing.log.warning("vendor.unknown_status", status=reading.status)
         self.questions.passed()
         followed.running_at_s = asked_at - followed.ordered_at
         followed.troubles = 0
+        await self._ask_again(followed, self.latencies.next_wait_s(shape_of(followed.job), followed.asked, self.steps.random.random()))
+
+    async def _ask_again(self, followed: Followed, wait_s: float) -> None:
+        """Ask once more after a while, unless the task has had its time."""
         if self._now() - followed.ordered_at > self.bearing.limits.task_timeout_s:
             await self._park(followed, "stalled", "the task runs longer than limits.timeout.task")
         else:
-            wait_s = self.latencies.next_wait_s(shape_of(followed.job), followed.asked, self.steps.random.random())
             self.agenda.put(followed, self._now() + wait_s)
 
     def _rendered(self, followed: Followed, asked_at: float) -> None:
         self.questions.passed()
-        if followed.fresh_urls == 0 and followed.asked > 0:
+        is_bounded = followed.running_at_s is not None or not followed.is_adopted
+        if followed.is_parked:
+            followed.is_parked = False
+            self.bearing.progress.parked -= 1
+        elif followed.fresh_urls == 0 and is_bounded:
             done_at_s = asked_at - followed.ordered_at
             self.latencies.learn(shape_of(followed.job), running_at_s=followed.running_at_s, done_at_s=done_at_s)
         self._leave_place(followed)
@@ -143,14 +147,36 @@ class Follower:
         self.release(followed)
         self.bearing.count_failure(followed.job)
 
-    def _in_trouble(self, followed: Followed, message: str) -> None:
+    async def _in_trouble(self, followed: Followed, message: str) -> None:
         followed.troubles += 1
         if followed.troubles > _DOWNLOADS_PER_URL:
             self.bearing.say(f"task {followed.job.task_id}: {message}")
         wait_s = min(_TROUBLE_MAX_S, 0.5 * 2.0 ** min(followed.troubles, 10))
-        self.agenda.put(followed, self._now() + wait_s * (0.5 + 0.5 * self.steps.random.random()))
+        await self._ask_again(followed, wait_s * (0.5 + 0.5 * self.steps.random.random()))
 
     # --- fetching ---
+
+    async def _fetch(self, followed: Followed) -> None:
+        try:
+            await self._bring_home(followed)
+        except DownloadError as error:
+            await self._missed(followed, error)
+        except BadImageError as error:
+            await self._spoiled(followed, error)
+        except PathTakenError as error:
+            await self._want_fresh_url(followed, "path_taken", str(error))
+        else:
+            self.bearing.count_saved(followed.job)
+            self.release(followed)
+
+    async def _bring_home(self, followed: Followed) -> None:
+        saved = await self.steps.save(followed.job) if followed.job.staged else None
+        if saved is None:
+            followed.job = await self.steps.stage(followed.job)
+            saved = await self.steps.save(followed.job)
+        if saved is None:
+            raise FileError(f"staged files of {followed.job.key[:8]} vanished before they were published")
+        followed.job = saved
 
     async def _missed(self, followed: Followed, error: DownloadError) -> None:
         if error.forbidden:
@@ -184,7 +210,7 @@ class Follower:
             await self._refresh(followed, reason, detail, wait_s=_FRESH_URL_GAP_S if followed.fresh_urls else 0.0)
             return
         expires_at = followed.job.expires_at
-        if reason not in {"expired", "network"}:
+        if reason not in {"expired", "network", "path_taken"}:
             await self._give_up(followed, "bad_image", detail)
         elif expires_at is not None and self.steps.clock.now() > expires_at:
             await self._give_up(followed, "expired", detail)

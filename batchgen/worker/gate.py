@@ -3,15 +3,17 @@
 One gate serves everybody who uses the same key, so that one answer "too many requests" quiets all of them at once.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
 from batchgen.core.limits import Limits, Pace
 from batchgen.core.retry import Breaker
 
-_THROTTLE_INITIAL_S = 1.0
 _THROTTLE_MAX_S = 120.0
 _JITTER = 0.2
+_DOUBTS = 5
+_DOUBTS_WITHIN_S = 600.0
 _CUT = 0.7
 _GROWTH = 0.25
 
@@ -21,6 +23,7 @@ class Gate:
     """Shut until an instant of the monotonic clock; every method takes that clock's reading as ``now``."""
 
     random: Random
+    initial_s: float = 5.0
     shut_until: float = 0.0
     why: str = ""
     shut_for_s: float = 0.0
@@ -39,14 +42,14 @@ class Gate:
             self.shut_until, self.why = until, why
 
     def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
-        """Obey ``Retry-After``, or back off from 1 s up to 120 s, with up to a fifth of positive jitter.
+        """Obey ``Retry-After``, or back off from ``initial_s`` up to 120 s, with up to a fifth of positive jitter.
 
         Answers to requests that were under way before the last throttle (``asked_at``) do not make the wait grow again.
         """
         if asked_at >= self._throttled_at:
             self._throttles += 1
             self._throttled_at = now
-        grown = min(_THROTTLE_MAX_S, _THROTTLE_INITIAL_S * 2.0 ** min(self._throttles - 1, 10))
+        grown = min(_THROTTLE_MAX_S, self.initial_s * 2.0 ** min(self._throttles - 1, 10))
         wait_s = retry_after_s if retry_after_s is not None else grown
         self.shut(now, wait_s * (1 + _JITTER * self.random.random()), "rate limited")
 
@@ -63,6 +66,7 @@ class SubmitGate:
     gate: Gate
     breaker: Breaker = field(default_factory=Breaker)
     doubts: Breaker = field(default_factory=lambda: Breaker(threshold=3))
+    _doubted_at: deque[float] = field(default_factory=lambda: deque(maxlen=_DOUBTS))
     in_flight: dict[str, int] = field(default_factory=dict)
     total: int = 0
     _allowed: float = 0.0
@@ -128,10 +132,21 @@ class SubmitGate:
 
     def doubted(self, now: float) -> None:
         """Note an order whose answer was lost."""
-        self._trip(self.doubts, now, "answers get lost")
+        self._doubted_at.append(now)
+        are_many = len(self._doubted_at) == _DOUBTS and now - self._doubted_at[0] <= _DOUBTS_WITHIN_S
+        if are_many:
+            self._doubted_at.clear()
+        self._trip(self.doubts, now, "answers get lost", at_once=are_many)
 
-    def _trip(self, breaker: Breaker, now: float, why: str) -> None:
-        pause_s = breaker.failed()
+    def slots(self) -> tuple[float, ...]:
+        """Give the instants at which the rates allow the next orders."""
+        return tuple(self._next_slot.values())
+
+    def _trip(self, breaker: Breaker, now: float, why: str, *, at_once: bool = False) -> None:
+        """Count a failure; answers to orders that were under way when the breaker opened do not open it again."""
+        if breaker.is_probing and not self.gate.is_open(now):
+            return
+        pause_s = breaker.failed(at_once=at_once)
         if pause_s is not None:
             self.gate.shut(now, pause_s, why)
 

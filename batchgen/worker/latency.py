@@ -1,13 +1,13 @@
 """When to ask after a task: the first question near the median duration seen for its model and resolution, then with growing gaps.
 
-A question that finds the task running and a later one that finds it done bound its duration from both sides. A task already done at the
-first question bounds it from above only; it enters slightly shortened, so that the guess creeps down until it meets the median.
+Theory of operation. A finished task tells an interval: it was still running when last asked before, and done when asked now. The median is
+the earliest instant by which at least half of the tasks that can tell were done. Most first questions go out just after it; one in eight
+goes out well before, because only an early question can find out that tasks have become quicker.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Final
 
 from batchgen.core.jobs import Job
@@ -16,8 +16,12 @@ Shape = tuple[str, str]
 """Model and resolution; an unset resolution is empty."""
 
 _UNSEEN_S: Final = 1.0
-_CREEP: Final = 0.97
 _WINDOW: Final = 64
+_EARLY_SHARE: Final = 1 / 8
+_EARLY: Final = 0.6
+_SPREAD: Final = 0.05
+_FIRST_GAP: Final = 0.15
+_SHORTEST_GAP_S: Final = 0.05
 _LONGEST_GAP_S: Final = 15.0
 
 
@@ -28,31 +32,39 @@ def shape_of(job: Job) -> Shape:
 
 @dataclass(slots=True)
 class Latencies:
-    """Durations seen, in seconds, by shape; the newest 64 count."""
+    """Durations seen, by shape, as intervals in seconds; the newest 64 count."""
 
-    _seen: dict[Shape, deque[float]] = field(default_factory=dict)
-    _median: dict[Shape, float] = field(default_factory=dict)
+    _seen: dict[Shape, deque[tuple[float, float]]] = field(default_factory=dict)
+    _median_s: dict[Shape, float] = field(default_factory=dict)
 
     def learn_all(self, durations: Mapping[Shape, Iterable[float]]) -> None:
-        """Start from what earlier runs recorded."""
+        """Start from what earlier runs recorded, the newest first; detection lags behind the end, so the interval is a tenth wide."""
         for shape, seen in durations.items():
-            for seconds in seen:
-                self._add(shape, seconds)
+            self._seen[shape] = deque([(0.9 * seconds, seconds) for seconds in seen][:_WINDOW], maxlen=_WINDOW)
+            self._settle(shape)
 
     def learn(self, shape: Shape, *, running_at_s: float | None, done_at_s: float) -> None:
         """Take one finished task: last seen running and first seen done, in seconds since its order."""
-        self._add(shape, done_at_s * _CREEP if running_at_s is None else (running_at_s + done_at_s) / 2)
+        self._seen.setdefault(shape, deque(maxlen=_WINDOW)).append((running_at_s or 0.0, done_at_s))
+        self._settle(shape)
 
     def first_wait_s(self, shape: Shape, chance: float) -> float:
-        """Give the wait before the first question, spread by up to a twentieth."""
-        return self._median.get(shape, _UNSEEN_S) * (1 + 0.05 * chance)
+        """Give the wait before the first question; ``chance`` in [0, 1) spreads it, and picks the early ones."""
+        median_s = self._median_s.get(shape, _UNSEEN_S)
+        return median_s * (_EARLY if chance < _EARLY_SHARE else 1 + _SPREAD * chance)
 
     def next_wait_s(self, shape: Shape, asked: int, chance: float) -> float:
         """Give the wait after the task was found running for the ``asked``-th time."""
-        first_gap = 0.15 * self._median[shape] if shape in self._median else _UNSEEN_S
-        return min(_LONGEST_GAP_S, max(0.1, first_gap) * 1.5 ** min(asked - 1, 20)) * (0.9 + 0.2 * chance)
+        first_s = max(_SHORTEST_GAP_S, _FIRST_GAP * self._median_s[shape]) if shape in self._median_s else _UNSEEN_S
+        return min(_LONGEST_GAP_S, first_s * 1.5 ** min(asked - 1, 20)) * (0.9 + 0.2 * chance)
 
-    def _add(self, shape: Shape, seconds: float) -> None:
-        seen = self._seen.setdefault(shape, deque(maxlen=_WINDOW))
-        seen.append(seconds)
-        self._median[shape] = median(seen)
+    def _settle(self, shape: Shape) -> None:
+        """Find the earliest instant by which half were done, of those that can tell."""
+        running = sorted(low for low, _ in self._seen[shape])
+        still = len(running)
+        for done, instant in enumerate(sorted(high for _, high in self._seen[shape]), start=1):
+            while still and running[len(running) - still] < instant:
+                still -= 1
+            if done >= still:
+                self._median_s[shape] = instant
+                return

@@ -35,17 +35,21 @@ class Orderer:
     latencies: Latencies
     bearing: Bearing
     claim_at: float = 0.0
-    rows_left: bool | None = None
-    """Whether planned rows are known to be left; None before the database was asked."""
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
+    _full: frozenset[str] = frozenset()
     _open: int = 0
     _waits_for_budget: bool = False
 
     @property
     def is_exhausted(self) -> bool:
         """Say whether no planned row is left in the database or in hand."""
-        return self.rows_left is False and not self._page
+        return self.bearing.rows_left is False and not self._page
+
+    @property
+    def has_rows(self) -> bool:
+        """Say whether planned rows are known to be left."""
+        return bool(self.bearing.rows_left or self._page)
 
     def next_job(self, now: float) -> Job | None:
         """Take the first claimed row that may be ordered now."""
@@ -61,23 +65,25 @@ class Orderer:
 
     def wants_rows(self, now: float) -> bool:
         """Say whether it is time to ask the database for rows: there is room, and none in hand may use it."""
-        if now < self.claim_at or self.places.room() <= 0 or self._waits_for_budget or self.places.opens_at() > now:
-            return False
         full = self.places.full_models()
+        may_ask = now >= self.claim_at or self.bearing.rows_left is None or full != self._full
+        if not may_ask or self.places.room() <= 0 or self._waits_for_budget or self.places.opens_at() > now:
+            return False
         return all(job.model in full for job in self._page)
 
     async def claim(self) -> None:
         """Fetch the next page of rows that may be ordered."""
         self.drop_page()
         clock = self.steps.clock
-        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self.places.full_models())
+        self._full = self.places.full_models()
+        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._full)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
         self._page.extend(jobs)
-        self.rows_left = bool(jobs or due)
+        self.bearing.rows_left = bool(jobs or due)
         wait_s = 0.0 if jobs else _LOOK_AGAIN_S
-        if due is not None:
-            wait_s = min(_LOOK_AGAIN_S, max(0.05, (due - clock.now()).total_seconds()))
+        if due is not None and due > clock.now():
+            wait_s = min(_LOOK_AGAIN_S, (due - clock.now()).total_seconds())
         self.claim_at = clock.monotonic() + wait_s
 
     def drop_page(self) -> None:
@@ -106,13 +112,12 @@ class Orderer:
             self._waits_for_budget = self._waits_for_budget and self._open > 0
         self.bearing.progress.orders += 1
         self._waits_for_budget = False
-        self._weigh(answer, asked_at)
+        self._weigh(job, answer, asked_at)
         self._settle(job)
 
     def look_again(self) -> None:
         """Note that a job went back to planned: the database has rows again."""
-        self.rows_left = None
-        self.claim_at = 0.0
+        self.bearing.rows_left = None
 
     def _check_disk(self) -> None:
         free = self.steps.shelf.free_bytes()
@@ -126,9 +131,12 @@ class Orderer:
             self._waits_for_budget = True
             self.look_again()
 
-    def _weigh(self, answer: SubmitAnswer, asked_at: float) -> None:
+    def _weigh(self, job: Job, answer: SubmitAnswer, asked_at: float) -> None:
         now = self.steps.clock.monotonic()
         match answer:
+            case r.Accepted(task_id=task_id) if job.state is State.AMBIGUOUS:
+                self.bearing.say(f"the vendor repeated a task id: {task_id}")
+                self.places.doubted(now)
             case r.Accepted():
                 self.places.accepted()
             case r.Throttled(retry_after_s=retry_after_s):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchgen.core import events as e
-from batchgen.core.errors import BudgetReachedError, StaleJobError, StoreError
+from batchgen.core.errors import BatchgenError, IllegalTransitionError, StaleJobError, StoreError
 from batchgen.core.jobs import Change, Job, Recorded, follow
 from batchgen.core.ports import Clock, Ledger, Log
 from batchgen.core.states import State
@@ -44,16 +44,16 @@ class Recorder:
         while True:
             try:
                 return await self.record(job, event)
-            except (StaleJobError, BudgetReachedError):
+            except (StaleJobError, IllegalTransitionError) as error:
+                self._keep_in_diary(job, event, error)
                 raise
             except StoreError as error:
-                self.progress.stopping = "the database does not take records"
                 self._keep_in_diary(job, event, error)
                 if self.clock.monotonic() >= give_up_at:
                     raise
             await asyncio.sleep(_RETRY_EVERY_S)
 
-    def _keep_in_diary(self, job: Job, event: e.Event, error: StoreError) -> None:
+    def _keep_in_diary(self, job: Job, event: e.Event, error: BatchgenError) -> None:
         task_id = event.task_id if isinstance(event, e.SubmitAccepted) else job.task_id
         self.log.error("job.not_recorded", key=job.key, attempt=job.attempt_id, fact=event.word(), task_id=task_id, why=str(error))
 

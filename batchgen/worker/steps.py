@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import ExchangeError, FileError, NotSentError, OutcomeUnknownError
+from batchgen.core.errors import ExchangeError, NotSentError, OutcomeUnknownError, StopRunError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Call, Client, Clock, Dialect, Shelf
+from batchgen.core.ports import Call, Client, Clock, Dialect, Draft, Shelf
 from batchgen.core.states import State
 from batchgen.worker.prices import Prices
 from batchgen.worker.recorder import Recorder
@@ -81,16 +81,27 @@ class Steps:
                 return job, reading
         return job, reading
 
-    async def fetch(self, job: Job) -> Job:
-        """Download, verify and publish the job's images; the job is saved when this returns.
+    async def stage(self, job: Job) -> Job:
+        """Download and verify the job's images; the job is staged when this returns.
 
-        Raises DownloadError, BadImageError or PathTakenError (the bytes are not here, ask again) and FileError (the disk).
+        Raises DownloadError or BadImageError (the bytes are not here, ask again) and FileError (the disk).
         """
-        if not job.staged or not await self._publish(job, job.staged):
-            images = [await self._download(job, index, url) for index, url in enumerate(job.urls)]
-            job = await self.recorder.record(job, e.ImagesStaged(images=tuple(images)))
-            if not await self._publish(job, job.staged):
-                raise FileError(f"staged files of {job.key[:8]} vanished before they were published")
+        drafts: list[Draft] = []
+        try:
+            images = [await self._download(job, index, url, drafts) for index, url in enumerate(job.urls)]
+        except BaseException:
+            for draft in drafts:
+                draft.discard()
+            raise
+        return await self.recorder.record(job, e.ImagesStaged(images=tuple(images)))
+
+    async def save(self, job: Job) -> Job | None:
+        """Publish what is staged; the job is saved when this returns. None when a staged file is gone and has to be fetched again.
+
+        Raises PathTakenError and FileError.
+        """
+        if not await self._publish(job, job.staged):
+            return None
         return await self.recorder.record_fact(job, e.ImagesSaved(images=job.staged))
 
     async def recover(self, job: Job) -> Job:
@@ -107,6 +118,8 @@ class Steps:
             return NotSent(message=str(error))
         except OutcomeUnknownError as error:
             return Lost(message=str(error))
+        except StopRunError as error:
+            return r.Stopped(kind="config", message=str(error))
 
     async def _question(self, job: Job) -> r.PollReading:
         try:
@@ -114,14 +127,15 @@ class Steps:
         except ExchangeError as error:
             return r.Trouble(message=str(error))
 
-    async def _download(self, job: Job, index: int, url: str) -> Image:
-        draft = await self._off_loop(lambda: self.shelf.draft(job, index))
-        try:
-            fetched = await self.client.fetch(url, draft)
-            return await self._off_loop(lambda: draft.finish(length=fetched.length))
-        except BaseException:
-            draft.discard()
-            raise
+    async def _download(self, job: Job, index: int, url: str, drafts: list[Draft]) -> Image:
+        def open_draft() -> Draft:
+            draft = self.shelf.draft(job, index)
+            drafts.append(draft)
+            return draft
+
+        draft = await self._off_loop(open_draft)
+        fetched = await self.client.fetch(url, draft)
+        return await self._off_loop(lambda: draft.finish(length=fetched.length))
 
     async def _publish(self, job: Job, images: tuple[Image, ...]) -> bool:
         """Publish staged files; False when a file named by the record is gone, so that it has to be fetched again."""

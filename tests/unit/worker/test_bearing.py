@@ -1,0 +1,89 @@
+"""Where the run is heading."""
+
+from datetime import timedelta
+
+import pytest
+
+from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.progress import Progress
+from tests.support.builders import job, limits
+from tests.support.fake_clock import START, FakeClock
+from tests.support.fake_log import FakeLog
+
+_OWN = Stop(exit_code=5, reason="deadline", message="too late")
+_DISK = Stop(exit_code=7, reason="storage", message="disk full")
+
+
+def _bearing(**changes: object) -> Bearing:
+    return Bearing(limits=limits(**changes), clock=FakeClock(), log=FakeLog(), progress=Progress())
+
+
+@pytest.mark.parametrize(
+    ("stops", "expected"), [([_OWN, _DISK], _DISK), ([_DISK, _OWN], _DISK), ([_OWN, Stop(exit_code=5, reason="budget", message="x")], _OWN)]
+)
+def test_the_first_reason_stays_unless_it_is_a_limit_of_the_users_own(stops: list[Stop], expected: Stop) -> None:
+    """Trouble outranks a limit; between equals the first one is told."""
+    bearing = _bearing()
+
+    for stop in stops:
+        bearing.halt(stop)
+
+    assert expected == bearing.stop
+    assert expected.message == bearing.progress.stopping
+
+
+@pytest.mark.parametrize(("kind", "code"), [("balance", 6), ("quota", 6), ("auth", 4), ("config", 2)])
+def test_a_vendor_that_stops_sets_the_exit_code(kind: str, code: int) -> None:
+    """Money is 6, key is 4, address is 2; only a rejected key forbids free questions."""
+    bearing = _bearing()
+
+    bearing.vendor_stopped(kind, "said so")
+
+    assert bearing.stop is not None
+    assert (code, kind) == (bearing.stop.exit_code, bearing.stop.reason)
+    assert "said so" in bearing.stop.message
+    assert (kind != "auth") == bearing.may_ask
+
+
+def test_the_deadline_stops_at_its_instant() -> None:
+    """Before the deadline nothing happens; from it on the run stops with 5, and says so once."""
+    bearing = _bearing(deadline=START + timedelta(seconds=60))
+    bearing.check_limits()
+    assert bearing.stop is None
+
+    bearing.clock.turn(60)
+    bearing.check_limits()
+    bearing.check_limits()
+
+    assert bearing.stop is not None
+    assert (5, "deadline") == (bearing.stop.exit_code, bearing.stop.reason)
+    assert 1 == len(bearing.log.called("run.stopping"))
+
+
+def test_failures_in_a_row_halt_and_moderation_does_not_count() -> None:
+    """Two failures with a refusal by moderation between them are two in a row."""
+    bearing = _bearing(halt_after_failures=2)
+    for reason in ("remote", "moderated"):
+        bearing.count_failure(job(reason=reason))
+        bearing.check_limits()
+        assert bearing.stop is None
+
+    bearing.count_failure(job(reason="remote"))
+    bearing.check_limits()
+
+    assert bearing.stop is not None
+    assert (5, "halted") == (bearing.stop.exit_code, bearing.stop.reason)
+    assert 3 == bearing.progress.failed
+
+
+def test_a_saved_image_ends_the_row_of_failures() -> None:
+    """After an image the count of failures starts again."""
+    bearing = _bearing(halt_after_failures=2)
+    bearing.count_failure(job(reason="remote"))
+    bearing.count_saved(job())
+    bearing.count_failure(job(reason="remote"))
+
+    bearing.check_limits()
+
+    assert bearing.stop is None
+    assert 1 == bearing.progress.saved

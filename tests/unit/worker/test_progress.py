@@ -1,0 +1,26 @@
+"""The counters a view reads."""
+
+from batchgen.core.states import State
+from batchgen.worker.progress import Progress
+
+
+def test_moves_keep_the_states_in_step() -> None:
+    """A move takes from one state and adds to another; an event without a move counts nothing."""
+    progress = Progress(by_state={State.PLANNED: 3})
+
+    progress.moved(State.PLANNED, State.SUBMITTING)
+    progress.moved(State.SUBMITTING, State.SUBMITTING)
+
+    assert {State.PLANNED: 2, State.SUBMITTING: 1} == progress.by_state
+
+
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    """Older images do not count; less than two images give no rate."""
+    progress = Progress()
+    progress.saved_at.extend([0.0, 100.0])
+
+    assert 0.0 == progress.images_per_minute(110.0)
+
+    progress.saved_at.extend([105.0, 110.0])
+
+    assert 18.0 == progress.images_per_minute(110.0)

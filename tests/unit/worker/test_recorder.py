@@ -1,0 +1,99 @@
+"""The one way from the worker to the job table."""
+
+from contextlib import suppress
+
+import pytest
+
+from batchgen.core import events as e
+from batchgen.core.errors import BatchgenError, IllegalTransitionError, StaleJobError, StoreError
+from batchgen.core.jobs import Change
+from batchgen.core.states import State
+from tests.support.builders import Rig, job, rig
+
+
+def _failing(run: Rig, kind: type[e.Event], *, times: int) -> None:
+    """Let the table refuse an event so many times."""
+    left = [times]
+
+    def fails(change: Change) -> StoreError | None:
+        if isinstance(change.event, kind) and left[0]:
+            left[0] -= 1
+            return StoreError("busy")
+        return None
+
+    run.ledger.fails = fails
+
+
+def test_a_task_id_that_the_table_does_not_take_is_recorded_again_and_kept_in_the_diary() -> None:
+    """Three refusals are borne; the id stands in the diary meanwhile, and the image is saved in the end."""
+    run = rig([job()])
+    _failing(run, e.SubmitAccepted, times=3)
+
+    assert run.run() is None
+
+    assert ["task-1"] * 3 == [line.facts["task_id"] for line in run.log.called("job.not_recorded")]
+    assert [State.SAVED] == run.states()
+    assert 1 == len(run.client.orders)
+
+
+def test_a_table_that_takes_records_again_is_no_longer_a_reason_to_stop() -> None:
+    """When the record has succeeded, the progress view does not go on saying that the database does not take records."""
+    run = rig([job()])
+    _failing(run, e.SubmitAccepted, times=1)
+
+    run.run()
+
+    assert "" == run.progress.stopping
+
+
+def test_a_table_that_takes_nothing_for_a_minute_stops_the_run() -> None:
+    """After 60 s the run stops with 7; the id is in the diary, the row is still submitting, nothing is ordered again."""
+    run = rig([job()])
+    _failing(run, e.SubmitAccepted, times=10_000)
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (7, "storage") == (stop.exit_code, stop.reason)
+    assert [State.SUBMITTING] == run.states()
+    assert 60 <= run.clock.seconds < 70
+    assert "task-1" == run.log.called("job.not_recorded")[-1].facts["task_id"]
+
+
+@pytest.mark.parametrize("error", [StaleJobError("moved"), IllegalTransitionError("impossible")])
+def test_a_task_id_without_a_place_is_kept_in_the_diary(error: BatchgenError) -> None:
+    """When the row can never take the task id of a paid order, the diary still names it."""
+    run = rig([job()])
+    run.ledger.fails = lambda change: error if isinstance(change.event, e.SubmitAccepted) else None
+
+    with suppress(IllegalTransitionError):
+        run.run()
+
+    assert ["task-1"] == [line.facts["task_id"] for line in run.log.called("job.not_recorded")]
+
+
+def test_every_transition_is_one_line_of_the_diary() -> None:
+    """Key, states and attempt stand in each line; what fails is a warning."""
+    run = rig([job()])
+
+    run.run()
+
+    lines = [line for line in run.log.lines if line.event.startswith("job.")]
+    assert ["job." + word for word in run.events()] == [line.event for line in lines]
+    assert {"info"} == {line.level for line in lines}
+    assert {"key": job().key, "before": "planned", "after": "submitting", "attempt": 1} == {
+        name: lines[0].facts[name] for name in ("key", "before", "after", "attempt")
+    }
+    assert "task-1" == lines[1].facts["task_id"]
+
+
+def test_counters_follow_the_records() -> None:
+    """The counts by state are those of the table."""
+    run = rig([job(1), job(2)])
+    run.progress.by_state[State.PLANNED] = 2
+
+    run.run()
+
+    assert {State.SAVED: 2} == {state: count for state, count in run.progress.by_state.items() if count}
+    assert (2, 2, 0) == (run.progress.saved, run.progress.orders, run.progress.failed)
+    assert 120_000 == run.progress.spent
