@@ -5,6 +5,8 @@ SQLite connections run with the driver's own transactions off: a writer's transa
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -123,6 +125,16 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(reads_only=True)
 
 
+@contextmanager
+def _closed_on_refusal(driver: DBAPIConnection) -> Iterator[None]:
+    """Close a connection whose database is refused; the pool, which never got it, would leave it open."""
+    try:
+        yield
+    except (StoreError, sqlite3.Error):
+        driver.close()
+        raise
+
+
 # --- SQLite ---
 
 
@@ -142,7 +154,7 @@ def _open_sqlite(path: Path, *, readonly: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(driver: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        with translated(str(path)):
+        with translated(str(path)), _closed_on_refusal(driver):
             setting_up(_plain(driver), path)
 
     @event.listens_for(engine, "begin")
@@ -198,15 +210,17 @@ def _check_ours(driver: sqlite3.Connection, path: Path) -> None:
 
 def _open_postgres(url: URL, *, readonly: bool) -> Engine:
     try:
-        engine = create_engine(url, hide_parameters=True, pool_reset_on_return="rollback")
+        options = {"postgresql_readonly": True} if readonly else {}
+        engine = create_engine(url, hide_parameters=True, pool_reset_on_return="rollback", execution_options=options)
     except ModuleNotFoundError as error:
         raise InputError("PostgreSQL needs the extra 'postgres': pip install 'batchgen-cli[postgres]'") from error
 
     @event.listens_for(engine, "connect")
     def check(driver: Any, _entry: ConnectionPoolEntry) -> None:  # psycopg is optional, so its types are not ours to import
-        with driver.cursor() as cursor:
-            _check_server(cursor, readonly=readonly)
-        driver.commit()
+        with _closed_on_refusal(driver):
+            with driver.cursor() as cursor:
+                _check_server(cursor, readonly=readonly)
+            driver.commit()
 
     return engine
 

@@ -1,5 +1,6 @@
 """Job databases for tests: fresh ones copied from a template, on SQLite and on a real PostgreSQL, and rows to put in them."""
 
+import atexit
 import shutil
 import tempfile
 import warnings
@@ -36,6 +37,7 @@ _numbers: Final = count(1)
 def _template() -> Path:
     """Give an SQLite database at the head, made once a process."""
     folder = Path(tempfile.mkdtemp(prefix="batchgen-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     migrate.upgrade(str(folder / "template.db"), MIGRATIONS)
     return folder / "template.db"
 
@@ -66,17 +68,12 @@ def postgres_server() -> Iterator[str]:
             server.cleanup()
 
 
-@contextmanager
-def postgres_url(server: str) -> Iterator[str]:
-    """Make a fresh database on the server, and drop it afterwards."""
+def postgres_url(server: str) -> str:
+    """Make a fresh database on the server; it goes when the server goes."""
     name = f"jobs{next(_numbers)}"
     with _admin(server) as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_jobs"))
-    try:
-        yield _named(server, name)
-    finally:
-        with _admin(server) as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    return _named(server, name)
 
 
 @contextmanager

@@ -1,0 +1,399 @@
+"""What every ledger promises to the worker, on SQLite, on PostgreSQL and in the fake that the worker's tests use."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from batchgen.core import events as e
+from batchgen.core.errors import BudgetReachedError, IllegalTransitionError, StaleJobError
+from batchgen.core.jobs import Change, Job, JobId, Recorded
+from batchgen.core.machine import TABLE
+from batchgen.core.ports import Ledger
+from batchgen.core.states import State
+from tests.support import builders
+from tests.support.databases import PRICE, START, event, opened, postgres_url, spec, sqlite_url
+from tests.support.fake_ledger import FakeLedger
+
+LATER = START + timedelta(minutes=5)
+
+PATHS: dict[State, tuple[type[e.Event], ...]] = {
+    State.PLANNED: (),
+    State.SUBMITTING: (e.SubmitStarted,),
+    State.AMBIGUOUS: (e.SubmitStarted, e.SubmitUnknown),
+    State.SUBMITTED: (e.SubmitStarted, e.SubmitAccepted),
+    State.RENDERED: (e.SubmitStarted, e.SubmitAccepted, e.RenderFinished),
+    State.FAILED: (e.SubmitStarted, e.SubmitAccepted, e.RenderFailed),
+    State.CANCELLED: (e.JobCancelled,),
+    State.SAVED: (e.SubmitStarted, e.SubmitAccepted, e.RenderFinished, e.ImagesSaved),
+}
+"""One way into each state."""
+
+
+class OpenLedger(Protocol):
+    """Plans rows of the given models and opens a ledger on them; row n has id and position n."""
+
+    def __call__(self, *models: str) -> Ledger:
+        """Open it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """A ledger and the versions its jobs have reached."""
+
+    ledger: Ledger
+    versions: dict[int, int] = field(default_factory=dict)
+
+    def ask(self, job_id: int, kind: type[e.Event] | e.Event, *, actor: str = "runner", **facts: Any) -> Future[Recorded]:
+        """Hand over the next event of a job."""
+        happened = kind if isinstance(kind, e.Event) else event(kind, **facts)
+        return self.ledger.record(Change(job_id=JobId(job_id), version=self.versions.get(job_id, 0), event=happened, at=START, actor=actor))
+
+    def record(self, job_id: int, kind: type[e.Event] | e.Event, **facts: Any) -> Recorded:
+        """Record the next event of a job."""
+        recorded = self.ask(job_id, kind, **facts).result()
+        self.versions[job_id] = recorded.version
+        return recorded
+
+    def walk(self, job_id: int, *kinds: type[e.Event]) -> None:
+        """Record one event after the other."""
+        for kind in kinds:
+            self.record(job_id, kind)
+
+    def claim(
+        self, *, limit: int = 10, now: datetime = START, skip: frozenset[int] = frozenset(), full: frozenset[str] = frozenset()
+    ) -> list[Job]:
+        """Claim rows."""
+        return self.ledger.claim(limit=limit, now=now, skip=skip, full_models=full).result()
+
+    def live(self) -> list[Job]:
+        """Give the rows in hand."""
+        return self.ledger.live().result()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), "fake"])
+def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLedger]:
+    """Open ledgers of one kind."""
+    with ExitStack() as stack:
+
+        def open_real(*models: str) -> Ledger:
+            url = sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url(request.getfixturevalue("postgres"))
+            rows = [spec(number, model=model) for number, model in enumerate(models or ("painter",), 1)]
+            return stack.enter_context(opened(url))(rows=rows).ledger
+
+        def open_fake(*models: str) -> Ledger:
+            ledger = FakeLedger()
+            ledger.add(builders.job(number, model=model) for number, model in enumerate(models or ("painter",), 1))
+            return ledger
+
+        yield open_fake if request.param == "fake" else open_real
+
+
+def test_claim_gives_rows_in_running_order(open_ledger: OpenLedger) -> None:
+    """Rows come by position, no more than asked for, as they were planned."""
+    book = Book(ledger=open_ledger("a", "b", "c"))
+
+    first, second = book.claim(limit=2)
+
+    assert [1, 2] == [first.id, second.id]
+    assert (State.PLANNED, 0, "a", None) == (first.state, first.version, first.model, first.attempt_id)
+
+
+def test_claim_passes_over_skipped_rows_and_full_models(open_ledger: OpenLedger) -> None:
+    """Rows already in hand and models without room are left out."""
+    book = Book(ledger=open_ledger("a", "b", "a", "c"))
+
+    found = book.claim(skip=frozenset({1}), full=frozenset({"b"}))
+
+    assert [3, 4] == [job.id for job in found]
+
+
+def test_claim_leaves_rows_that_wait(open_ledger: OpenLedger) -> None:
+    """A row whose next_at lies ahead is claimed only from then on."""
+    book = Book(ledger=open_ledger())
+    book.record(1, e.SubmitStarted)
+    book.record(1, e.SubmitNotSent, next_at=LATER)
+
+    assert [] == book.claim(now=LATER - timedelta(seconds=1))
+    assert [LATER] == [job.next_at for job in book.claim(now=LATER)]
+
+
+def test_next_due_names_the_earliest_waiting_row(open_ledger: OpenLedger) -> None:
+    """With nothing claimable, the ledger says when to ask again."""
+    book = Book(ledger=open_ledger("a", "a"))
+    for job_id, at in ((1, LATER + timedelta(hours=1)), (2, LATER)):
+        book.record(job_id, e.SubmitStarted)
+        book.record(job_id, e.SubmitNotSent, next_at=at)
+
+    assert book.ledger.next_due().result() == LATER
+
+
+def test_next_due_is_past_for_a_row_that_never_waited(open_ledger: OpenLedger) -> None:
+    """A row without next_at is due at once."""
+    book = Book(ledger=open_ledger())
+
+    due = book.ledger.next_due().result()
+
+    assert due is not None
+    assert due <= START
+
+
+def test_next_due_is_none_when_nothing_is_planned(open_ledger: OpenLedger) -> None:
+    """No planned row, no instant."""
+    book = Book(ledger=open_ledger())
+    book.record(1, e.SubmitStarted)
+
+    assert book.ledger.next_due().result() is None
+
+
+@pytest.mark.parametrize(("before", "kind"), TABLE, ids=lambda part: part if isinstance(part, str) else part.__name__)
+def test_every_row_of_the_table_can_be_recorded(open_ledger: OpenLedger, before: State, kind: type[e.Event]) -> None:
+    """What the transition table allows, the ledger records, and it reaches the table's state."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, *PATHS[before])
+
+    recorded = book.record(1, kind)
+
+    assert TABLE[before, kind] == recorded.state
+    assert len(PATHS[before]) + 1 == recorded.version
+
+
+@pytest.mark.parametrize("before", PATHS)
+def test_no_other_event_can_be_recorded(open_ledger: OpenLedger, before: State) -> None:
+    """What the table does not allow changes nothing."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, *PATHS[before])
+    versions = dict(book.versions)
+
+    for kind in sorted({kind for _, kind in TABLE if (before, kind) not in TABLE}, key=lambda kind: kind.__name__):
+        with pytest.raises(IllegalTransitionError):
+            book.ask(1, kind).result()
+    assert versions == book.versions
+
+
+def test_stale_change_is_refused_and_changes_nothing(open_ledger: OpenLedger) -> None:
+    """A change for a version that has passed fails, and the job stays where it is."""
+    book = Book(ledger=open_ledger())
+    change = Change(job_id=JobId(1), version=0, event=event(e.SubmitStarted), at=START)
+    book.ledger.record(change).result()
+
+    with pytest.raises(StaleJobError):
+        book.ledger.record(change).result()
+
+    assert [(State.SUBMITTING, 1)] == [(job.state, job.version) for job in book.live()]
+
+
+def test_unknown_job_is_refused(open_ledger: OpenLedger) -> None:
+    """A change for a job that is not there fails."""
+    book = Book(ledger=open_ledger())
+
+    with pytest.raises(StaleJobError):
+        book.ask(99, e.SubmitStarted).result()
+
+
+def test_a_job_carries_its_task_once_accepted(open_ledger: OpenLedger) -> None:
+    """A live job brings the task id and the instant of its acceptance."""
+    book = Book(ledger=open_ledger())
+    started = book.record(1, e.SubmitStarted)
+
+    accepted = book.record(1, e.SubmitAccepted, task_id="img_1")
+
+    (job,) = book.live()
+    assert started.attempt_id == accepted.attempt_id == job.attempt_id
+    assert (State.SUBMITTED, "img_1", START, 1) == (job.state, job.task_id, job.submitted_at, job.attempts)
+
+
+def test_a_rendered_job_carries_urls_and_staged_files(open_ledger: OpenLedger) -> None:
+    """All that is needed to finish a download after a crash comes with the job."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, e.SubmitStarted, e.SubmitAccepted)
+    rendered = event(e.RenderFinished)
+    staged = event(e.ImagesStaged)
+
+    book.record(1, rendered)
+    book.record(1, staged)
+
+    (job,) = book.live()
+    assert isinstance(rendered, e.RenderFinished)
+    assert isinstance(staged, e.ImagesStaged)
+    assert (rendered.urls, rendered.expires_at, staged.images) == (job.urls, job.expires_at, job.staged)
+
+
+def test_a_dead_url_takes_url_and_staged_files_with_it(open_ledger: OpenLedger) -> None:
+    """Once a fresh URL is wanted, nothing of the old one is left."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, e.SubmitStarted, e.SubmitAccepted, e.RenderFinished, e.ImagesStaged, e.FreshUrlWanted)
+
+    (job,) = book.live()
+
+    assert (State.SUBMITTED, (), (), "because") == (job.state, job.urls, job.staged, job.reason)
+
+
+def test_live_gives_the_oldest_order_first(open_ledger: OpenLedger) -> None:
+    """Orders are picked up again in the order they went out."""
+    book = Book(ledger=open_ledger("a", "a", "a"))
+    for second, job_id in enumerate((2, 3, 1)):
+        at = START + timedelta(seconds=second)
+        book.ledger.record(Change(job_id=JobId(job_id), version=0, event=event(e.SubmitStarted), at=at)).result()
+
+    assert [2, 3, 1] == [job.id for job in book.live()]
+
+
+def test_a_repeated_task_id_makes_the_order_ambiguous(open_ledger: OpenLedger) -> None:
+    """Two orders cannot have the same task: the second answer is not to be trusted."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted)
+    book.record(1, e.SubmitAccepted, task_id="img_1")
+    book.record(2, e.SubmitStarted)
+
+    recorded = book.record(2, e.SubmitAccepted, task_id="img_1")
+
+    assert State.AMBIGUOUS is recorded.state
+
+
+def test_no_order_goes_out_above_the_cost_cap(open_ledger: OpenLedger) -> None:
+    """The order that does not fit is refused; while another is open the refusal is not final."""
+    book = Book(ledger=open_ledger("a", "a", "a"))
+    cap = {"cap_cost": 2 * PRICE}
+    book.record(1, e.SubmitStarted, **cap)
+    book.record(2, e.SubmitStarted, **cap)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(3, e.SubmitStarted, **cap)
+
+    assert not refusal.value.is_final
+
+
+def test_the_cost_cap_is_final_once_nothing_is_open(open_ledger: OpenLedger) -> None:
+    """When every order is settled and none fits any more, the run may stop."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted, cap_cost=PRICE)
+    book.record(1, e.SubmitAccepted)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(2, e.SubmitStarted, cap_cost=PRICE)
+
+    assert refusal.value.is_final
+
+
+@pytest.mark.parametrize("settled", [e.SubmitNotSent, e.SubmitRefused, e.SubmitRejected])
+def test_an_order_that_was_not_carried_out_frees_its_reservation(open_ledger: OpenLedger, settled: type[e.Event]) -> None:
+    """Money and count come back for an order that provably cost nothing."""
+    book = Book(ledger=open_ledger("a", "a"))
+    caps = {"cap_cost": PRICE, "cap_orders": 1}
+    book.record(1, e.SubmitStarted, **caps)
+    book.record(1, settled)
+
+    assert book.record(2, e.SubmitStarted, **caps).state is State.SUBMITTING
+
+
+@pytest.mark.parametrize("settled", [e.SubmitUnknown, e.SubmitUnproven, e.SubmitGivenUp])
+def test_an_order_in_doubt_stays_booked(open_ledger: OpenLedger, settled: type[e.Event]) -> None:
+    """What may have been billed counts as spent."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted, cap_cost=PRICE)
+    book.record(1, settled)
+
+    with pytest.raises(BudgetReachedError):
+        book.record(2, e.SubmitStarted, cap_cost=PRICE)
+
+
+def test_disproved_billing_frees_the_money(open_ledger: OpenLedger) -> None:
+    """An order shown not to be billed counts as nothing, and may be sent again."""
+    book = Book(ledger=open_ledger())
+    book.record(1, e.SubmitStarted, cap_cost=PRICE, cap_orders=1)
+    book.walk(1, e.SubmitUnknown, e.BillingDisproved)
+
+    assert book.record(1, e.SubmitStarted, cap_cost=PRICE, cap_orders=1).state is State.SUBMITTING
+
+
+def test_the_number_of_orders_is_capped(open_ledger: OpenLedger) -> None:
+    """The order beyond the last allowed one is refused."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted, cap_orders=1)
+    book.record(1, e.SubmitAccepted)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(2, e.SubmitStarted, cap_orders=1)
+
+    assert refusal.value.is_final
+
+
+def test_an_order_of_unknown_price_takes_all_that_is_left(open_ledger: OpenLedger) -> None:
+    """Until its price is known, no other order goes out under a cap; then what is left is free again."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted, reserved=None, cap_cost=10 * PRICE)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(2, e.SubmitStarted, reserved=None, cap_cost=10 * PRICE)
+    book.record(1, e.SubmitAccepted, cost=PRICE)
+
+    assert not refusal.value.is_final
+    assert book.record(2, e.SubmitStarted, cap_cost=2 * PRICE).state is State.SUBMITTING
+
+
+def test_the_last_known_cost_wins(open_ledger: OpenLedger) -> None:
+    """A cost told with the result replaces the one told with the order."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted)
+    book.record(1, e.SubmitAccepted, cost=PRICE)
+    book.record(1, e.RenderFailed, cost=0)
+
+    assert book.record(2, e.SubmitStarted, cap_cost=PRICE).state is State.SUBMITTING
+
+
+def test_counters_follow_the_order(open_ledger: OpenLedger) -> None:
+    """Tries are counted, and a decision of a person starts the counters again."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, e.SubmitStarted, e.SubmitNotSent, e.SubmitStarted, e.SubmitUnproven)
+    (counted,) = book.claim()
+    book.walk(1, e.JobCancelled)
+    book.record(1, e.RetryAllowed, actor="operator:ana")
+
+    (again,) = book.claim()
+
+    assert (2, 1, 1) == (counted.attempts, counted.not_sent, counted.unproven)
+    assert (2, 0, 0) == (again.attempts, again.not_sent, again.unproven)
+
+
+def test_a_retry_by_policy_is_counted(open_ledger: OpenLedger) -> None:
+    """Purchases repeated without asking anybody are counted, so that they can be limited."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, e.SubmitStarted, e.SubmitAccepted, e.RenderFailed)
+    book.record(1, e.RetryAllowed, actor="policy")
+
+    (job,) = book.claim()
+
+    assert 1 == job.regenerated
+
+
+def test_changes_of_one_job_chain_within_a_group(open_ledger: OpenLedger) -> None:
+    """Changes handed over at once are recorded in their order, each on the state that the one before left."""
+    book = Book(ledger=open_ledger("a", "a"))
+    kinds = (e.SubmitStarted, e.SubmitAccepted, e.RenderFinished, e.ImagesStaged, e.ImagesSaved)
+    futures = [
+        book.ledger.record(Change(job_id=JobId(job_id), version=version, event=event(kind), at=START))
+        for version, kind in enumerate(kinds)
+        for job_id in (1, 2)
+    ]
+
+    states = [future.result().state for future in futures]
+
+    assert [State.SAVED, State.SAVED] == states[-2:]
+    assert [] == book.live()
+
+
+def test_a_failure_in_a_group_touches_no_neighbour(open_ledger: OpenLedger) -> None:
+    """Stale, illegal and over-budget changes fail alone."""
+    book = Book(ledger=open_ledger("a", "a", "a"))
+    good, stale, illegal = book.ask(1, e.SubmitStarted), book.ask(99, e.SubmitStarted), book.ask(2, e.SubmitAccepted)
+    over = book.ask(2, e.SubmitStarted, cap_orders=1)
+    also_good = book.ask(3, e.SubmitStarted)
+
+    assert State.SUBMITTING is good.result().state is also_good.result().state
+    assert [StaleJobError, IllegalTransitionError, BudgetReachedError] == [type(f.exception()) for f in (stale, illegal, over)]

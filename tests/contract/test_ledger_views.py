@@ -1,0 +1,250 @@
+"""The views, the plans, the invariants and the lock behave the same on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from batchgen.core import events as e
+from batchgen.core.errors import LockedError, SchemaError, StoreError
+from batchgen.core.jobs import Change, JobId
+from batchgen.core.states import State
+from batchgen.store import plans, prospects, queries
+from batchgen.store.engine import open_engine
+from batchgen.store.faults import RefusedError, translated
+from batchgen.store.lock import RunLock
+from batchgen.store.views import VIEWS
+from tests.support.databases import PRICE, START, OpenTable, event, image, new_plan, opened, postgres_url, spec, specs, sqlite_url
+
+SUBMITTED = (e.SubmitStarted, e.SubmitAccepted)
+SAVED = (*SUBMITTED, e.RenderFinished, e.ImagesStaged, e.ImagesSaved)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Make a fresh database of one kind."""
+    return sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def open_table(url: str) -> Iterator[OpenTable]:
+    """Plan rows in the database and open a table on them."""
+    with opened(url) as open_one:
+        yield open_one
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_view_has_the_documented_columns(url: str, view: Any) -> None:
+    """The columns and their order are what the documentation says, and can be read."""
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        columns = list(connection.execute(text(f"SELECT * FROM {view.name}")).keys())  # noqa: S608 - our own names
+    engine.dispose()
+
+    assert list(view.columns) == columns
+
+
+def test_short_views_add_up(open_table: OpenTable) -> None:
+    """Failures, cost, doubt and throughput tell of the same jobs."""
+    table = open_table(5)
+    table.walk(1, *SAVED)
+    table.walk(2, *SUBMITTED, e.RenderFailed)
+    table.walk(3, e.SubmitStarted, e.SubmitUnknown)
+    table.walk(4, e.SubmitStarted, e.SubmitRejected)
+
+    rows = {name: queries.rows_of(table.engine, name, batch="night") for name in ("v_failures", "v_cost_by_model", "v_throughput_5m")}
+    (doubt,) = queries.rows_of(table.engine, "v_ambiguous")
+
+    assert [("because", 2, PRICE)] == [(row["reason"], row["jobs"], row["cost_micros"]) for row in rows["v_failures"]]
+    assert [(3, 2 * PRICE, PRICE, 0)] == [
+        (row["orders"], row["cost_micros"], row["held_micros"], row["unpriced"]) for row in rows["v_cost_by_model"]
+    ]
+    assert [("2026-11-22T01:00:00Z", 2, 1, 1, 2)] == [
+        (row["bucket"], row["submitted"], row["rendered"], row["saved"], row["failed"]) for row in rows["v_throughput_5m"]
+    ]
+    assert (f"{3:032x}", PRICE, "because") == (doubt["key"], doubt["at_risk_micros"], doubt["reason"])
+
+
+def test_latency_is_ranked(open_table: OpenTable) -> None:
+    """The middle and the ninth of ten are real durations."""
+    table = open_table(10)
+    for job_id in range(1, 11):
+        table.walk(job_id, *SUBMITTED)
+        table.record(job_id, e.RenderFinished, at=START + timedelta(seconds=job_id))
+
+    (row,) = queries.rows_of(table.engine, "v_latency", batch="night")
+
+    assert [10, 1, 5, 9, 10] == [round(row[name], 3) for name in ("tasks", "min_s", "median_s", "p90_s", "max_s")]
+
+
+def test_five_minutes_begin_on_the_five(open_table: OpenTable) -> None:
+    """Buckets have two digits for the minute."""
+    table = open_table(3)
+    for job_id, minute in ((1, 4), (2, 9), (3, 59)):
+        table.record(job_id, e.JobCancelled, at=START.replace(minute=minute))
+
+    buckets = sorted(row["bucket"][11:16] for row in queries.rows_of(table.engine, "v_throughput_5m"))
+
+    assert ["01:00", "01:05", "01:55"] == buckets
+
+
+def test_a_story_is_the_same_on_every_engine(open_table: OpenTable) -> None:
+    """Types and values do not depend on the engine."""
+    table = open_table(1)
+    table.walk(1, *SUBMITTED, e.RenderFinished)
+    table.record(1, e.ImagesSaved, images=(image("main/a.png"),))
+
+    story = table.story(1)
+
+    assert ("0.06", "main/a.png", "saved", 4) == tuple(story["job"][name] for name in ("cost", "path", "state", "version"))
+    assert [False] == [attempt["superseded"] for attempt in story["attempts"]]
+    assert [0, 1, 2, 3, 4] == [row["seq"] for row in story["events"]]
+    assert {False} == {row["is_decision"] for row in story["events"]}
+
+
+def test_invariants_hold_after_a_night(open_table: OpenTable) -> None:
+    """All kinds of endings leave nothing broken."""
+    table = open_table(8)
+    table.walk(1, *SAVED)
+    table.walk(2, *SUBMITTED, e.RenderFailed, e.RetryAllowed, *SAVED)
+    table.walk(3, e.SubmitStarted, e.SubmitUnknown, e.ResubmitAllowed, *SUBMITTED)
+    table.walk(4, e.SubmitStarted, e.SubmitUnproven, e.SubmitStarted, e.SubmitUnproven, e.SubmitStarted, e.SubmitGivenUp)
+    table.walk(5, e.SubmitStarted, e.SubmitUnknown, e.BillingDisproved, e.JobCancelled)
+    table.walk(6, e.SubmitStarted, e.SubmitRefused, e.SubmitStarted)
+    table.walk(7, *SUBMITTED, e.RenderFailed, e.RenderFinished, e.ImagesStaged)
+
+    assert [] == table.violations()
+    assert (1, 1) == (table.totals().states[State.SUBMITTING], table.totals().states[State.PLANNED])
+
+
+def test_a_plan_is_saved_changed_and_restored(open_table: OpenTable) -> None:
+    """Rows come, go and come back by recorded events."""
+    table = open_table(rows=specs(2500))
+    table.walk(1, *SAVED)
+
+    fewer = plans.save(table.engine, new_plan(), specs(500, first=2001), at=START)
+    again = plans.save(table.engine, new_plan(), specs(2501), at=START)
+
+    assert (500, 2000) == (fewer.kept, fewer.retired)
+    assert (1, 501, 1999) == (again.new, again.kept, again.restored)
+    assert 2500 == table.totals().states[State.PLANNED]
+    assert [] == table.violations()
+
+
+def test_the_same_row_twice_is_refused(url: str) -> None:
+    """The unique key holds while a plan is loaded."""
+    engine = open_engine(url)
+    with pytest.raises(RefusedError):
+        plans.save(engine, new_plan(), [spec(1), spec(1)], at=START)
+
+    assert [] == queries.batches(engine)
+    engine.dispose()
+
+
+def test_events_are_append_only(open_table: OpenTable) -> None:
+    """The schema itself refuses to change the trail."""
+    table = open_table(1)
+    table.record(1, e.SubmitStarted)
+
+    for statement in ("UPDATE event SET actor = 'nobody'", "DELETE FROM event"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            table.sql(statement)
+
+
+def test_two_processes_race_for_one_job(open_table: OpenTable) -> None:
+    """Two connections record for the same job at once: one wins, and the order is counted once."""
+    one, other = open_table(1), open_table(1)
+    changes = [Change(job_id=JobId(1), version=0, event=event(e.SubmitStarted), at=START) for _ in range(2)]
+
+    futures = [table.ledger.record(change) for table, change in zip((one, other), changes, strict=True)]
+
+    assert ["NoneType", "StaleJobError"] == sorted(type(future.exception()).__name__ for future in futures)
+    assert 1 == one.totals().orders
+
+
+def test_two_processes_share_one_budget(open_table: OpenTable) -> None:
+    """However many work on a batch, its cap is one."""
+    one, other = open_table(20), open_table(20)
+    futures = [
+        (one if job_id % 2 else other).ledger.record(one.change(job_id, e.SubmitStarted, cap_cost=7 * PRICE)) for job_id in range(1, 21)
+    ]
+
+    refused = [future for future in futures if future.exception()]
+
+    assert 13 == len(refused)
+    assert (7 * PRICE, 7) == (one.totals().reserved, one.totals().orders)
+
+
+def test_one_runner_a_database(url: str) -> None:
+    """The second runner is refused until the first is gone."""
+    with RunLock(url), pytest.raises(LockedError):
+        RunLock(url).acquire()
+    with RunLock(url):
+        pass
+
+
+def test_a_file_name_collision_fails_alone(open_table: OpenTable) -> None:
+    """Two images at one path in one commit: only the second is refused."""
+    table = open_table(2)
+    for job_id in (1, 2):
+        table.walk(job_id, *SUBMITTED, e.RenderFinished)
+    files = (image("main/a.png"), image("main/A.png"))
+    futures = [table.ledger.record(table.change(job_id, e.ImagesSaved(images=(file,)))) for job_id, file in enumerate(files, 1)]
+
+    assert [False, True] == [isinstance(future.exception(), StoreError) for future in futures]
+    assert [] == table.violations()
+
+
+@pytest.mark.postgres
+def test_a_forgetful_server_is_refused(postgres: str) -> None:
+    """A server that reports a commit before it is on disk cannot hold a ledger, but can be looked at."""
+    url = postgres_url(postgres)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {engine.url.database} SET synchronous_commit = off"))
+    engine.dispose()
+
+    with pytest.raises(StoreError, match="synchronous_commit off"):
+        open_engine(url)
+
+    open_engine(url, readonly=True).dispose()
+
+
+def test_a_readonly_engine_writes_nothing(url: str) -> None:
+    """Commands that only look cannot change anything, even by mistake."""
+    engine = open_engine(url, readonly=True)
+
+    with pytest.raises(StoreError), translated("here"), engine.begin() as connection:
+        connection.execute(text("DELETE FROM batch"))
+
+    engine.dispose()
+
+
+def test_a_server_without_tables_says_so(open_table: OpenTable) -> None:
+    """A missing table is a matter of the schema, not of the data."""
+    table = open_table(1)
+
+    with pytest.raises(SchemaError, match="no batchgen tables"):
+        table.thread.call(lambda connection: connection.execute(text("SELECT * FROM nowhere"))).result()
+
+
+def test_prospects_tell_what_is_left(open_table: OpenTable) -> None:
+    """Rows still to be ordered by model, the mean size of images, what waits for a decision, and who needs references."""
+    table = open_table(rows=[spec(1), spec(2), spec(3, model="other"), spec(4, references='[{"name":"shoe"}]'), spec(5)])
+    before = prospects.outlook(table.engine, "night")
+    table.walk(1, *SAVED)
+    table.walk(2, e.SubmitStarted, e.SubmitUnknown)
+    table.walk(5, *SUBMITTED, e.RenderFailed)
+
+    after = prospects.outlook(table.engine, "night")
+
+    assert ({"painter": 4, "other": 1}, None) == (before.planned, before.mean_bytes)
+    assert ({"painter": 1, "other": 1}, 1000) == (after.planned, after.mean_bytes)
+    assert 2 == prospects.undecided(table.engine, table.batch_id)
+    assert 1 == prospects.planned_with_references(table.engine, table.batch_id)
+    table.walk(4, e.JobCancelled)
+    assert 0 == prospects.planned_with_references(table.engine, table.batch_id)

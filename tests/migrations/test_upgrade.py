@@ -1,0 +1,225 @@
+"""Databases are created, upgraded, backed up and refused as promised."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from batchgen.core import events as e
+from batchgen.core.errors import SchemaError, StoreError
+from batchgen.core.machine import edges
+from batchgen.store import invariants, migrate, queries, schema
+from batchgen.store.engine import open_engine, parse
+from batchgen.store.views import VIEWS
+from tests.support.databases import MIGRATIONS, opened, postgres_url, sqlite_url
+
+NEXT = '''"""Add a column."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the change."""
+    op.add_column("run", sa.Column("colour", sa.Text()))
+'''
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Make a fresh database at the head."""
+    return sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def next_release(tmp_path: Path) -> Path:
+    """Make the migrations of a program one revision newer."""
+    folder = tmp_path / "next" / "migrations"
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "0002_colour.py").write_text(NEXT)
+    return folder
+
+
+def in_database(url: str, question: str) -> list[tuple[object, ...]]:
+    """Ask the database past the program."""
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(question))]
+    finally:
+        engine.dispose()
+
+
+def differences(connection: Connection) -> list[object]:
+    """Compare the tables with the models, ignoring the two that Alembic and the views own."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, schema.metadata))
+
+
+def test_the_tables_are_those_of_the_models(url: str) -> None:
+    """What the revisions build is what the code expects."""
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        found = differences(connection)
+        names = set(inspect(connection).get_table_names())
+        views = set(inspect(connection).get_view_names())
+    engine.dispose()
+
+    assert [] == found
+    assert {*schema.metadata.tables, "alembic_version"} == names
+    assert {view.name for view in VIEWS} == views
+
+
+def test_the_edges_are_those_of_the_transition_table(url: str) -> None:
+    """Auditors see the table that the program follows."""
+    assert {(before.value, after.value) for before, after in edges()} == set(in_database(url, "SELECT before, after FROM edge"))
+
+
+def test_every_database_has_its_own_identity(tmp_path: Path) -> None:
+    """A copy of one database is told from another."""
+    urls = [str(tmp_path / name) for name in ("one.db", "two.db")]
+    for url in urls:
+        migrate.upgrade(url, MIGRATIONS)
+
+    one, two = (in_database(url, "SELECT value FROM meta WHERE key = 'db_uuid'") for url in urls)
+
+    assert one != two
+
+
+def test_the_head_is_read_from_file_names() -> None:
+    """The cheap reading of the head agrees with Alembic's, and the revisions form one line."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+
+    assert [migrate.head(MIGRATIONS)] == script.get_heads()
+    assert migrate.revisions(MIGRATIONS) == sorted(revision.revision for revision in script.walk_revisions())
+
+
+def test_upgrading_at_the_head_does_nothing(url: str) -> None:
+    """The usual case costs one question."""
+    assert migrate.upgrade(url, MIGRATIONS) is None
+    assert migrate.head(MIGRATIONS) == migrate.current(url)
+    migrate.require_head(url, MIGRATIONS)
+
+
+def test_an_older_database_is_copied_and_upgraded(tmp_path: Path, next_release: Path) -> None:
+    """The new column is there, the rows are still there, and the former state lies beside it."""
+    url = sqlite_url(tmp_path)
+    with opened(url) as open_table:
+        open_table(3).walk(1, e.SubmitStarted, e.SubmitAccepted)
+
+    copy = migrate.upgrade(url, next_release)
+
+    assert copy == Path(f"{parse(url).database}.bak-0001")
+    assert "0001" == migrate.current(str(copy))
+    assert "0002" == migrate.current(url)
+    assert [(None,)] == in_database(url, "SELECT colour FROM run")
+    engine = open_engine(url)
+    assert [] == list(invariants.check(engine))
+    assert 3 == len(list(queries.jobs(engine, queries.JobFilter())))
+    engine.dispose()
+
+
+def test_a_second_copy_takes_another_name(tmp_path: Path, next_release: Path) -> None:
+    """A copy that exists is not overwritten."""
+    url = sqlite_url(tmp_path)
+    Path(f"{parse(url).database}.bak-0001").write_text("precious")
+
+    copy = migrate.upgrade(url, next_release)
+
+    assert copy == Path(f"{parse(url).database}.bak-0001.1")
+
+
+@pytest.mark.postgres
+def test_a_server_is_upgraded_in_place(postgres: str, next_release: Path) -> None:
+    """PostgreSQL goes the same road, without a copy."""
+    url = postgres_url(postgres)
+
+    assert migrate.upgrade(url, next_release) is None
+
+    assert [] == in_database(url, "SELECT colour FROM run")
+    assert "0002" == migrate.current(url)
+
+
+def test_a_newer_database_is_refused_and_left_alone(url: str, tmp_path: Path, next_release: Path) -> None:
+    """Both schemas are named, and nothing is written."""
+    migrate.upgrade(url, next_release)
+
+    for refused in (migrate.upgrade, migrate.require_head):
+        with pytest.raises(SchemaError, match="schema 0002, newer than 0001"):
+            refused(url, MIGRATIONS)
+
+    assert "0002" == migrate.current(url)
+
+
+def test_an_older_database_is_not_read_as_if_it_were_new(url: str, next_release: Path) -> None:
+    """Commands that only look do not upgrade, and say what does."""
+    with pytest.raises(SchemaError, match="batchgen db upgrade"):
+        migrate.require_head(url, next_release)
+
+
+def test_a_failing_revision_changes_nothing(url: str, next_release: Path) -> None:
+    """If one statement fails the database is as it was, views included."""
+    broken = (next_release / "versions" / "0002_colour.py").read_text() + '    op.drop_table("nowhere")\n'
+    (next_release / "versions" / "0002_colour.py").write_text(broken)
+
+    with pytest.raises(StoreError):
+        migrate.upgrade(url, next_release)
+
+    assert "0001" == migrate.current(url)
+    assert [] == in_database(url, "SELECT * FROM v_jobs")
+    with pytest.raises(Exception, match="colour"):
+        in_database(url, "SELECT colour FROM run")
+
+
+@pytest.mark.parametrize("name", ["jobs.db", "my jobs 100%.db", "nächtliche läufe.db"])
+def test_names_with_spaces_percent_and_accents_work(tmp_path: Path, name: str) -> None:
+    """Neither the database's nor the migrations' path has to be plain."""
+    folder = tmp_path / name / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+
+    migrate.upgrade(str(tmp_path / name / name), folder)
+
+    assert "0001" == migrate.current(str(tmp_path / name / name))
+
+
+def test_nothing_is_created_by_asking(tmp_path: Path) -> None:
+    """A database that does not exist has no revision, and still does not exist."""
+    assert migrate.current(str(tmp_path / "jobs.db")) is None
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_empty_file_has_no_tables(tmp_path: Path) -> None:
+    """A run killed while it created the database is begun anew."""
+    path = tmp_path / "jobs.db"
+    path.touch()
+
+    with pytest.raises(SchemaError, match="no batchgen tables"):
+        migrate.require_head(str(path), MIGRATIONS)
+    migrate.upgrade(str(path), MIGRATIONS)
+
+    assert "0001" == migrate.current(str(path))
+
+
+def test_a_foreign_file_is_never_upgraded(tmp_path: Path) -> None:
+    """Somebody else's tables do not get ours beside them."""
+    path = tmp_path / "theirs.db"
+    driver = sqlite3.connect(path)
+    driver.execute("CREATE TABLE contacts(name)")
+    driver.commit()
+    driver.close()
+
+    with pytest.raises(SchemaError, match="another program"):
+        migrate.upgrade(str(path), MIGRATIONS)
