@@ -32,6 +32,12 @@ def exists(settings: Settings) -> bool:
     return path is None or path.exists()
 
 
+def modernize(settings: Settings) -> None:
+    """Upgrade a database of an older schema, after a copy; create nothing, and raise SchemaError for a newer one."""
+    if exists(settings) and migrate.current(settings.db_url) is not None:
+        migrate.upgrade(settings.db_url, resource_dir("migrations"))
+
+
 def require(settings: Settings) -> str:
     """Give the database's URL; raise StoreError when there is none yet, SchemaError when its schema is not this program's."""
     if not exists(settings):

@@ -127,7 +127,7 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     plan = load(path, rules_for=rules_for, environ=settings.env, sets=sets, only=only, max_jobs=max_jobs)
     unit = dialect_of(plan.settings).unit
     if not database.exists(settings):
-        change = plans.compare(None, plan.settings.name, plan.jobs(), retire=not only)
+        change = _all_new(plan)
         return _judged(
             plan, change, Costs(unit=unit, known_micros=0, unpriced_rows=change.new), waiting=change.new, bytes_each=None, only=only
         )
@@ -194,6 +194,11 @@ def as_document(preview: Preview) -> dict[str, object]:
         ],
         "warnings": [str(warning) for warning in preview.plan.warnings],
     }
+
+
+def _all_new(plan: Plan) -> PlanChange:
+    """Count a plan's rows without going through them: nothing is stored yet that they could be held against."""
+    return PlanChange(new=plan.total, reasons=Counter(never_planned=plan.total), new_by_model=Counter(plan.summary.models))
 
 
 def _judged(plan: Plan, change: PlanChange, costs: Costs, *, waiting: int, bytes_each: int | None, only: Sequence[str]) -> Preview:

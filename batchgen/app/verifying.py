@@ -55,7 +55,7 @@ def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str]
             audit.saved += totals[State.SAVED]
             audit.ambiguous += totals[State.AMBIGUOUS]
             for row in queries.known_files(engine, found.name):
-                _check_file(audit, Path(found.output_dir), row)
+                _check_file(audit, Path(row["output_dir"]), row)
                 if monotonic() - said_at > _SAY_EVERY_S:
                     said_at = monotonic()
                     on_progress(f"{audit.files} files re-hashed")

@@ -66,8 +66,10 @@ def run(
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
     from batchgen.app import plans, runs
+    from batchgen.app.database import modernize
 
     settings = session.settings
+    modernize(settings)
     wishes = runs.wishes(budget=budget, until=until)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     runs.require_key(preview.plan.settings, settings)
@@ -89,8 +91,10 @@ def run(
 def resume(session: Session, batch: str | None, yes: bool, budget: str | None, until: str | None) -> int:  # noqa: ARG001 - asks nothing yet
     """Work on from the stored plan; the manifest and its files are not needed."""
     from batchgen.app import runs
+    from batchgen.app.database import modernize
     from batchgen.app.reading import batch_named
 
+    modernize(session.settings)
     name = batch_named(session.settings, batch)
     return _work(session, name, runs.wishes(budget=budget, until=until))
 

@@ -1,12 +1,13 @@
 """What must always hold in a job database, as queries that find nothing (RELIABILITY 1.6), and the checks that take more than SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, Row, select, text
 
 from batchgen.core.errors import IllegalTransitionError
 from batchgen.core.machine import fold
@@ -15,6 +16,8 @@ from batchgen.store.engine import damage, place_of, reading
 from batchgen.store.faults import translated
 
 PAGE: Final = 10_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,7 @@ INVARIANTS: Final = (
     Invariant(
         name="I11",
         title="paths are unique, ignoring case and Unicode form",
-        sql="SELECT min(f.id), f.path_key FROM artifact f GROUP BY f.batch_id, f.path_key HAVING count(*) > 1",
+        sql="SELECT min(f.id), f.path_key FROM artifact f GROUP BY f.output_dir, f.path_key HAVING count(*) > 1",
     ),
     Invariant(
         name="I12",
@@ -158,14 +161,25 @@ INVARIANTS: Final = (
 
 
 def check(engine: Engine) -> Iterator[Violation]:
-    """Yield everything that is broken: the engine's own checks, every invariant, and the fold of every job's events."""
-    with translated(place_of(engine.url)), reading(engine).connect() as connection:
-        for problem in damage(connection):
-            yield Violation(name="I18", title="the database file is sound", detail=problem)
-        for invariant in INVARIANTS:
-            for row in connection.execute(text(invariant.sql)):
-                yield Violation(name=invariant.name, title=invariant.title, detail=", ".join(str(value) for value in row))
+    """Yield everything that is broken: the engine's own checks, every invariant, and the fold of every job's events.
+
+    Each question is a transaction of its own, so that a run at work is held up by one of them at most.
+    """
+    for problem in _ask(engine, damage):
+        yield Violation(name="I18", title="the database file is sound", detail=problem)
+    for invariant in INVARIANTS:
+        for row in _ask(engine, partial(_broken, invariant)):
+            yield Violation(name=invariant.name, title=invariant.title, detail=", ".join(str(value) for value in row))
     yield from _unfoldable(engine)
+
+
+def _ask(engine: Engine, question: Callable[[Connection], list[T]]) -> list[T]:
+    with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        return question(connection)
+
+
+def _broken(invariant: Invariant, connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(text(invariant.sql)))
 
 
 def _unfoldable(engine: Engine) -> Iterator[Violation]:

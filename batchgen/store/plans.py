@@ -91,13 +91,9 @@ def save(
         return saving.change
 
 
-def compare(engine: Engine | None, name: str, jobs: Iterable[JobSpec], *, retire: bool = True) -> PlanChange:
-    """Say what ``save`` would do, reading only; without a database every row is new."""
+def compare(engine: Engine, name: str, jobs: Iterable[JobSpec], *, retire: bool = True) -> PlanChange:
+    """Say what ``save`` would do, reading only."""
     change = PlanChange()
-    if engine is None:
-        for _, chunk in _chunks(jobs):
-            _count_new(change, chunk)
-        return change
     with translated(place_of(engine.url)), reading(engine).connect() as connection:
         batch_id = connection.scalar(select(s.batch.c.id).where(s.batch.c.name == name))
         left = _unretired(connection, batch_id)

@@ -182,7 +182,7 @@ def _files(job: JobRow, attempt: AttemptRow, event: e.Event) -> list[Cells]:
         (
             *(job.batch_id, job.id, attempt.id, index, state),
             *(image.path, path_key(image.path), image.temp, image.sha256, image.bytes),
-            *(image.width, image.height, image.media_type, job.updated_at),
+            *(image.width, image.height, image.media_type, job.updated_at, job.batch_id),
         )
         for index, image in enumerate(images)
     ]

@@ -60,7 +60,7 @@ _JOBS: Final = View(
         "saved_at": "when the image stood at its path",
         "next_at": "not before",
         "retired_at": "when the manifest stopped asking for it",
-        "output_dir": "folder of the batch's images",
+        "output_dir": "folder of the image; before it is saved, of the batch",
     },
     sql=f"""
         SELECT j.id AS job_id, j.key, b.name AS batch, j.sweep, j.prompt_id, j.prompt, j.operation, j.model, j.params, j.labels, j.refs,
@@ -68,7 +68,7 @@ _JOBS: Final = View(
                (SELECT CAST(sum({_WEIGHT}) AS bigint) FROM attempt a WHERE a.job_id = j.id AND a.outcome IN {_CHARGED}) AS cost_micros,
                f.path, f.sha256, f.bytes, f.width, f.height, j.planned_at,
                CASE WHEN c.outcome = 'accepted' THEN c.settled_at END AS submitted_at, f.created_at AS saved_at,
-               j.next_at, j.retired_at, b.output_dir
+               j.next_at, j.retired_at, coalesce(f.output_dir, b.output_dir) AS output_dir
         FROM job j JOIN batch b ON b.id = j.batch_id
         LEFT JOIN attempt c ON c.id = j.attempt_id
         LEFT JOIN artifact f ON f.job_id = j.id AND f.idx = 0 AND f.state = 'verified'
@@ -237,7 +237,7 @@ _FILES: Final = View(
         "key": "whose image",
         "idx": "from 0 within the job",
         "state": "staged (complete, not yet at its path) or verified",
-        "output_dir": "folder of the batch's images",
+        "output_dir": "folder of the image; before it is saved, of the batch",
         "path": "relative to output_dir",
         "sha256": "hash",
         "bytes": "size",
@@ -248,7 +248,7 @@ _FILES: Final = View(
         "created_at": "when it was staged or verified",
     },
     sql="""
-        SELECT b.name AS batch, j.key, f.idx, f.state, b.output_dir, f.path, f.sha256, f.bytes, f.width, f.height, f.media_type, a.task_id,
+        SELECT b.name AS batch, j.key, f.idx, f.state, f.output_dir, f.path, f.sha256, f.bytes, f.width, f.height, f.media_type, a.task_id,
                f.created_at
         FROM artifact f JOIN job j ON j.id = f.job_id JOIN batch b ON b.id = f.batch_id JOIN attempt a ON a.id = f.attempt_id
     """,

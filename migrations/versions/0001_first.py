@@ -295,12 +295,13 @@ def _create_tables() -> None:
     op.create_table(
         "artifact",
         sa.Column("id", ID, nullable=False, comment="row number"),
-        sa.Column("batch_id", ID, nullable=False, comment="whose folder"),
+        sa.Column("batch_id", ID, nullable=False, comment="which batch"),
         sa.Column("job_id", ID, nullable=False, comment="whose image"),
         sa.Column("attempt_id", ID, nullable=False, comment="the order that paid for it"),
         sa.Column("idx", sa.Integer(), nullable=False, comment="from 0 within the job"),
         sa.Column("state", sa.Text(), nullable=False, comment="staged: complete under temp; verified: stands at path"),
-        sa.Column("path", sa.Text(), nullable=False, comment="relative to the batch's folder, POSIX separators"),
+        sa.Column("output_dir", sa.Text(), nullable=False, comment="absolute folder that it was written to"),
+        sa.Column("path", sa.Text(), nullable=False, comment="relative to output_dir, POSIX separators"),
         sa.Column("path_key", sa.Text(), nullable=False, comment="path as a case- and form-blind file system sees it"),
         sa.Column("temp", sa.Text(), nullable=False, comment="temporary name, relative as well"),
         sa.Column("sha256", sa.Text(), nullable=False, comment="hash of the file"),
@@ -317,7 +318,7 @@ def _create_tables() -> None:
     )
     op.create_index(op.f("ix_artifact_attempt_id"), "artifact", ["attempt_id"], unique=False)
     op.create_index(op.f("ix_artifact_job_id"), "artifact", ["job_id"], unique=False)
-    op.create_index("ux_artifact_path", "artifact", ["batch_id", "path_key"], unique=True)
+    op.create_index("ux_artifact_path", "artifact", ["output_dir", "path_key"], unique=True)
     op.create_table(
         "event",
         sa.Column("id", ID, nullable=False, comment="row number"),

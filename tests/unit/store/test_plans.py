@@ -139,13 +139,6 @@ def test_rows_bought_in_another_batch_are_counted(open_table: OpenTable) -> None
     assert [] == second.violations()
 
 
-def test_without_a_database_every_row_is_new() -> None:
-    """Planning needs no database."""
-    change = plans.compare(None, "night", specs(3))
-
-    assert (3, {"painter": 3}) == (change.new, change.new_by_model)
-
-
 def test_comparing_writes_nothing(table: Table) -> None:
     """A look ahead leaves the tables as they are."""
     before = table.sql("SELECT * FROM job")
