@@ -1,6 +1,7 @@
 """Where the run is heading: whether orders still go out, why not, and what has gone wrong lately."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
@@ -31,6 +32,8 @@ class Bearing:
     rows_left: bool | None = None
     """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever something happened after which the loop may find new work."""
 
     def halt(self, stop: Stop) -> None:
         """Stop ordering; the first reason stays, but trouble with disk, key or money outranks a limit of the user's own."""

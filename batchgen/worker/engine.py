@@ -20,10 +20,10 @@ from batchgen.worker.following import Follower
 from batchgen.worker.ordering import Orderer
 from batchgen.worker.steps import Steps
 
-_FOLLOWS: Final = 24
+_FOLLOWS: Final = 32
 """Questions and fetches under way at once, apart from the tasks alive at the vendor."""
 _POSTS: Final = 8
-"""Orders under way at once, matched by the client's connections."""
+"""Orders whose answer is awaited at once, matched by the client's connections."""
 _IDLE_S: Final = 2.0
 
 
@@ -41,7 +41,6 @@ class Engine:
     _follows: set[asyncio.Task[None]] = field(default_factory=set)
     _claims: set[asyncio.Task[None]] = field(default_factory=set)
     _signal: int | None = None
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _bug: BaseException | None = None
 
     async def run(self) -> Stop | None:
@@ -51,7 +50,7 @@ class Engine:
         """
         await self._take_over()
         while True:
-            self._wake.clear()
+            self.bearing.wake.clear()
             self._start_work()
             if self._is_finished():
                 break
@@ -72,7 +71,7 @@ class Engine:
         else:
             self._cancel(self._orders)
         self._cancel(self._follows)
-        self._wake.set()
+        self.bearing.wake.set()
 
     def oldest_task_s(self) -> float:
         """Give the age of the oldest task that this run follows, 0 without one."""
@@ -113,7 +112,7 @@ class Engine:
     def _start_orders(self, now: float) -> None:
         if self.orderer.has_rows:
             self.bearing.check_limits()
-        while self.bearing.stop is None and len(self._orders) < _POSTS and (job := self.orderer.next_job(now)):
+        while self.bearing.stop is None and self.orderer.posting < _POSTS and (job := self.orderer.next_job(now)):
             self._start(self._orders, self.orderer.order(job))
         if self.bearing.stop is None and not self._claims and self.orderer.wants_rows(now):
             self._start(self._claims, self.orderer.claim())
@@ -125,7 +124,7 @@ class Engine:
 
     def _ended(self, group: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         group.discard(task)
-        self._wake.set()
+        self.bearing.wake.set()
         error = None if task.cancelled() else task.exception()
         match error:
             case None:
@@ -157,8 +156,8 @@ class Engine:
         places = self.orderer.places
         ahead = (self.agenda.next_at(), self.orderer.claim_at, places.opens_at(), *places.slots(), self.follower.questions.shut_until)
         wait_s = min([_IDLE_S, *(at - now for at in ahead if at is not None and at > now)])
-        timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
-        await self._wake.wait()
+        timer = asyncio.get_running_loop().call_later(wait_s, self.bearing.wake.set)
+        await self.bearing.wake.wait()
         timer.cancel()
 
     @staticmethod

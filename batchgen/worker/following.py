@@ -68,7 +68,10 @@ class Follower:
 
     async def _ask(self, followed: Followed) -> None:
         asked_at = self._now()
-        followed.job, reading = await self.steps.ask(followed.job)
+        reading = await self.steps.ask(followed.job)
+        if isinstance(reading, r.Done):
+            self._leave_place(followed)
+        followed.job = await self.steps.conclude(followed.job, reading)
         self.bearing.progress.polls += 1
         followed.asked += 1
         await self._conclude(followed, reading, asked_at)
@@ -107,7 +110,8 @@ class Follower:
         self.questions.passed()
         followed.running_at_s = asked_at - followed.ordered_at
         followed.troubles = 0
-        await self._ask_again(followed, self.latencies.next_wait_s(shape_of(followed.job), followed.asked, self.steps.random.random()))
+        shape, elapsed_s, chance = shape_of(followed.job), followed.running_at_s, self.steps.random.random()
+        await self._ask_again(followed, self.latencies.next_wait_s(shape, asked=followed.asked, elapsed_s=elapsed_s, chance=chance))
 
     async def _ask_again(self, followed: Followed, wait_s: float) -> None:
         """Ask once more after a while, unless the task has had its time."""
@@ -247,6 +251,7 @@ class Follower:
         if followed.holds_place:
             followed.holds_place = False
             self.places.leave(followed.job.model)
+            self.bearing.wake.set()
 
     def _now(self) -> float:
         return self.steps.clock.monotonic()

@@ -2,7 +2,7 @@
 
 Theory of operation. A finished task tells an interval: it was still running when last asked before, and done when asked now. The median is
 the earliest instant by which at least half of the tasks that can tell were done. Most first questions go out just after it; one in eight
-goes out well before, because only an early question can find out that tasks have become quicker.
+goes out somewhere in the half before, because only an early question can find out that tasks have become quicker.
 """
 
 from collections import deque
@@ -18,8 +18,8 @@ Shape = tuple[str, str]
 _UNSEEN_S: Final = 1.0
 _WINDOW: Final = 64
 _EARLY_SHARE: Final = 1 / 8
-_EARLY: Final = 0.6
-_SPREAD: Final = 0.05
+_EARLIEST: Final = 0.5
+_SPREAD: Final = 0.02
 _FIRST_GAP: Final = 0.15
 _SHORTEST_GAP_S: Final = 0.05
 _LONGEST_GAP_S: Final = 15.0
@@ -51,10 +51,15 @@ class Latencies:
     def first_wait_s(self, shape: Shape, chance: float) -> float:
         """Give the wait before the first question; ``chance`` in [0, 1) spreads it, and picks the early ones."""
         median_s = self._median_s.get(shape, _UNSEEN_S)
-        return median_s * (_EARLY if chance < _EARLY_SHARE else 1 + _SPREAD * chance)
+        if chance < _EARLY_SHARE:
+            return median_s * (_EARLIEST + (1 - _EARLIEST) * chance / _EARLY_SHARE)
+        return median_s * (1 + _SPREAD * chance)
 
-    def next_wait_s(self, shape: Shape, asked: int, chance: float) -> float:
-        """Give the wait after the task was found running for the ``asked``-th time."""
+    def next_wait_s(self, shape: Shape, *, asked: int, elapsed_s: float, chance: float) -> float:
+        """Give the wait after the task was found running for the ``asked``-th time, ``elapsed_s`` after its order."""
+        median_s = self._median_s.get(shape, 0.0) * (1 + _SPREAD * chance)
+        if elapsed_s < median_s:
+            return median_s - elapsed_s
         first_s = max(_SHORTEST_GAP_S, _FIRST_GAP * self._median_s[shape]) if shape in self._median_s else _UNSEEN_S
         return min(_LONGEST_GAP_S, first_s * 1.5 ** min(asked - 1, 20)) * (0.9 + 0.2 * chance)
 

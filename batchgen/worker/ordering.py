@@ -38,7 +38,9 @@ class Orderer:
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
     _full: frozenset[str] = frozenset()
-    _open: int = 0
+    posting: int = 0
+    """Orders that are going out or whose answer is awaited."""
+    _unsettled: int = 0
     _waits_for_budget: bool = False
 
     @property
@@ -60,6 +62,7 @@ class Orderer:
             if job.model not in full and self.places.opens_at(job.model) <= now:
                 self._page.remove(job)
                 self.places.enter(job.model, now)
+                self.posting += 1
                 return job
         return None
 
@@ -92,9 +95,16 @@ class Orderer:
 
     async def order(self, job: Job) -> None:
         """Buy one image and see what the answer means for the run."""
-        asked_at = self.steps.clock.monotonic()
         self._unrecorded.add(job.id)
-        self._open += 1
+        self._unsettled += 1
+        try:
+            await self._order(job)
+        finally:
+            self._unsettled -= 1
+            self._waits_for_budget = self._waits_for_budget and self._unsettled > 0
+
+    async def _order(self, job: Job) -> None:
+        asked_at = self.steps.clock.monotonic()
         try:
             self._check_disk()
             job, answer = await self.steps.order(job)
@@ -108,12 +118,13 @@ class Orderer:
             raise
         finally:
             self._unrecorded.discard(job.id)
-            self._open -= 1
-            self._waits_for_budget = self._waits_for_budget and self._open > 0
+            self.posting -= 1
+            self.bearing.wake.set()
         self.bearing.progress.orders += 1
+        self._weigh(answer, asked_at)
+        job = await self.steps.settle(job, answer)
         self._waits_for_budget = False
-        self._weigh(job, answer, asked_at)
-        self._settle(job)
+        self._follow_up(job, answer)
 
     def look_again(self) -> None:
         """Note that a job went back to planned: the database has rows again."""
@@ -131,14 +142,12 @@ class Orderer:
             self._waits_for_budget = True
             self.look_again()
 
-    def _weigh(self, job: Job, answer: SubmitAnswer, asked_at: float) -> None:
+    def _weigh(self, answer: SubmitAnswer, asked_at: float) -> None:
+        """Draw the run's conclusions at once, so that no other order slips out meanwhile; an id is believed once it is recorded."""
         now = self.steps.clock.monotonic()
         match answer:
-            case r.Accepted(task_id=task_id) if job.state is State.AMBIGUOUS:
-                self.bearing.say(f"the vendor repeated a task id: {task_id}")
-                self.places.doubted(now)
             case r.Accepted():
-                self.places.accepted()
+                return
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
                 self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
@@ -153,17 +162,22 @@ class Orderer:
             case r.Rejected():
                 self.places.answered()
 
-    def _settle(self, job: Job) -> None:
-        """Put a job where its state belongs after an order."""
+    def _follow_up(self, job: Job, answer: SubmitAnswer) -> None:
+        """Put a job where its state belongs after its order was settled."""
         now = self.steps.clock.monotonic()
         if job.state is State.SUBMITTED:
+            self.places.accepted()
             wait_s = self.latencies.first_wait_s(shape_of(job), self.steps.random.random())
             self.agenda.put(Followed(job=job, ordered_at=now), now + wait_s)
             return
         self.places.leave(job.model)
-        if job.state is State.PLANNED:
-            self.look_again()
-        elif job.state is State.FAILED:
-            self.bearing.count_failure(job)
-        else:
-            self.bearing.progress.ambiguous += 1
+        match job.state:
+            case State.PLANNED:
+                self.look_again()
+            case State.FAILED:
+                self.bearing.count_failure(job)
+            case _:
+                self.bearing.progress.ambiguous += 1
+                if isinstance(answer, r.Accepted):
+                    self.bearing.say(f"the vendor repeated a task id: {answer.task_id}")
+                    self.places.doubted(now)

@@ -1,9 +1,9 @@
 """One job, one step: order it, ask after it, fetch it. Each step leaves the job recorded as far as it got.
 
-Theory of operation. ``order`` is the only step that can cost money, and it has one order of writes: the intent is durable before the POST
-leaves, and what came back is durable before anything else is done. Whatever cuts it in between leaves ``submitting``, which the next start
-turns into ``ambiguous``; nothing turns it into a second POST. ``ask`` writes only when something changed. ``fetch`` stages verified bytes,
-records their hash, links them into place and only then records ``saved``.
+Theory of operation. ``order`` is the only step that can cost money. Its intent is durable before the POST leaves, and ``settle`` makes what
+came back durable before anything else is done with the job. Whatever cuts it in between leaves ``submitting``, which the next start
+turns into ``ambiguous``; nothing turns it into a second POST. ``conclude`` writes only when something changed. ``stage`` records
+the hash of verified bytes, ``save`` links them into place and only then records ``saved``.
 """
 
 import asyncio
@@ -44,7 +44,10 @@ class Steps:
     threads: Executor
 
     async def order(self, job: Job) -> tuple[Job, SubmitAnswer]:
-        """Buy one image: intent, POST, outcome. Raises BudgetReachedError or StaleJobError before anything was sent."""
+        """Send the order for one image, once the intent is durable; the answer is still to be settled.
+
+        Raises BudgetReachedError or StaleJobError before anything was sent.
+        """
         call = self.dialect.submit(job)
         limits = self.judge.limits
         job = await self.recorder.record(
@@ -56,16 +59,25 @@ class Steps:
                 cap_orders=limits.budget_jobs,
             ),
         )
-        answer = await self._send(call)
+        return job, await self._send(call)
+
+    async def settle(self, job: Job, answer: SubmitAnswer) -> Job:
+        """Record what became of an order; its task id, if it has one, is durable when this returns."""
         event = self.judge.submitted(answer, job, now=self.clock.now(), chance=self.random.random())
         job = await self.recorder.record_fact(job, event)
         if isinstance(answer, r.Accepted):
             self.prices.learn(job, answer.cost)
-        return job, answer
+        return job
 
-    async def ask(self, job: Job) -> tuple[Job, r.PollReading]:
-        """Ask the vendor after the job's task; record only what changes the job."""
-        reading = await self._question(job)
+    async def ask(self, job: Job) -> r.PollReading:
+        """Ask the vendor after the job's task; nothing is recorded yet."""
+        try:
+            return self.dialect.read_poll(await self.client.ask(self.dialect.poll(job.task_id or "")))
+        except ExchangeError as error:
+            return r.Trouble(message=str(error))
+
+    async def conclude(self, job: Job, reading: r.PollReading) -> Job:
+        """Record what a question told, if it changes the job."""
         match reading:
             case r.Done(urls=urls, cost=cost) if urls:
                 expires_at = self.clock.now() + timedelta(seconds=self.dialect.result_ttl_s)
@@ -78,8 +90,8 @@ class Steps:
                 if may_regenerate:
                     job = await self.recorder.record(job, e.RetryAllowed(reason="regenerate", detail=message), actor="policy")
             case _:
-                return job, reading
-        return job, reading
+                return job
+        return job
 
     async def stage(self, job: Job) -> Job:
         """Download and verify the job's images; the job is staged when this returns.
@@ -120,12 +132,6 @@ class Steps:
             return Lost(message=str(error))
         except StopRunError as error:
             return r.Stopped(kind="config", message=str(error))
-
-    async def _question(self, job: Job) -> r.PollReading:
-        try:
-            return self.dialect.read_poll(await self.client.ask(self.dialect.poll(job.task_id or "")))
-        except ExchangeError as error:
-            return r.Trouble(message=str(error))
 
     async def _download(self, job: Job, index: int, url: str, drafts: list[Draft]) -> Image:
         def open_draft() -> Draft:

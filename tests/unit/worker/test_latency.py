@@ -30,12 +30,20 @@ def test_one_question_in_eight_comes_early() -> None:
 
     waits = [latencies.first_wait_s(_SHAPE, chance / 1000) for chance in range(1000)]
 
-    assert 125 == sum(wait == 12.0 for wait in waits)
+    assert 125 == sum(10.0 <= wait < 20.0 for wait in waits)
 
 
 def test_an_unseen_shape_is_asked_after_soon() -> None:
     """Without experience the first question comes after about a second."""
     assert 1.0 <= Latencies().first_wait_s(_SHAPE, 0.5) <= 2.0
+
+
+def test_after_an_early_question_the_next_comes_at_the_median() -> None:
+    """A task found running too early is asked after when it should be done, not at once."""
+    latencies = Latencies()
+    latencies.learn_all({_SHAPE: [20.0]})
+
+    assert 8.0 == pytest.approx(latencies.next_wait_s(_SHAPE, asked=1, elapsed_s=12.0, chance=0.0))
 
 
 @pytest.mark.parametrize("median_s", [0.2, 20.0, 2000.0])
@@ -44,12 +52,12 @@ def test_gaps_grow_up_to_fifteen_seconds(median_s: float) -> None:
     latencies = Latencies()
     latencies.learn_all({_SHAPE: [median_s]})
 
-    gaps = [latencies.next_wait_s(_SHAPE, asked, 0.5) for asked in range(1, 60)]
+    gaps = [latencies.next_wait_s(_SHAPE, asked=asked, elapsed_s=1.1 * median_s, chance=0.5) for asked in range(1, 60)]
 
     assert gaps == sorted(gaps)
     assert gaps[0] >= 0.05
     assert gaps[-1] == pytest.approx(15.0)
-    assert latencies.next_wait_s(_SHAPE, 60, 0.999) <= 16.5
+    assert latencies.next_wait_s(_SHAPE, asked=60, elapsed_s=1.1 * median_s, chance=0.999) <= 16.5
 
 
 def test_the_guess_is_the_instant_by_which_half_were_done() -> None:
@@ -81,7 +89,7 @@ def test_the_guess_follows_a_vendor_that_changes(before_s: float, after_s: float
         at, asked, running_at_s = latencies.first_wait_s(_SHAPE, chances.random()), 0, None
         while at < after_s:
             asked, running_at_s = asked + 1, at
-            at += latencies.next_wait_s(_SHAPE, asked, chances.random())
+            at += latencies.next_wait_s(_SHAPE, asked=asked, elapsed_s=at, chance=chances.random())
         latencies.learn(_SHAPE, running_at_s=running_at_s, done_at_s=at)
 
     assert 0.9 * after_s <= latencies.first_wait_s(_SHAPE, 0.5) <= 1.2 * after_s
