@@ -29,16 +29,16 @@ check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
-	$(BIN)/codespell batchgen tests bench migrations docs README.md CHANGELOG.md Makefile
+	$(BIN)/codespell batchgen bench migrations docs README.md CHANGELOG.md Makefile
 	$(BIN)/deptry .
-	$(BIN)/python -m cogapp --check README.md
+	$(BIN)/python -m cogapp --check README.md docs/commands.md
 
 format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 readme: $(STAMP) ## regenerate the generated parts of the README
-	$(BIN)/python -m cogapp -r README.md
+	$(BIN)/python -m cogapp -r README.md docs/commands.md
 
 bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 15 minutes)
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/million.db*
