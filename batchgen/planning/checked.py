@@ -4,7 +4,7 @@ What does not fit is left out and the rest is checked again, so that the later c
 report what they find. ``Checked.is_whole`` says which parts lost something, because an absence there proves nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -18,7 +18,6 @@ from batchgen.planning.reader import Node, Path
 from batchgen.planning.scalars import kind_of
 
 _SECRET_KEYS: Final = frozenset({"api_key", "apikey", "key", "token", "secret", "password", "authorization", "bearer"})
-_ROUNDS: Final = 20
 _SHAPES: Final = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
@@ -43,12 +42,13 @@ class Checked:
 
 def check(tree: Node, findings: Findings) -> Checked | None:
     """Build the manifest; None when not even its outline is there."""
-    if not isinstance(tree.value, dict):
+    top = tree.value
+    if not isinstance(top, dict):
         findings.error("E103", f"a manifest must be a mapping, not {kind_of(tree.plain())}")
         return None
-    _refuse_both_forms(tree, findings)
+    _refuse_both_forms(tree, top, findings)
     lost: set[Path] = set()
-    for _ in range(_ROUNDS):
+    while True:  # every round takes something away from the tree, so there is a last one
         try:
             return Checked(Manifest.model_validate(tree.plain()), lost)
         except ValidationError as error:
@@ -56,17 +56,15 @@ def check(tree: Node, findings: Findings) -> Checked | None:
         for detail in details:
             _tell(detail, tree, findings, lost)
         for detail in reversed(details):
-            _leave_out(detail, tree, lost)
-    return None
+            _leave_out(detail, tree, top, lost)
 
 
-def _refuse_both_forms(tree: Node, findings: Findings) -> None:
-    top = tree.value
-    if isinstance(top, dict) and "sweeps" in top:
-        for key in SHORT_FORM:
-            if key in top:
-                findings.error("E111", f"{key!r} and 'sweeps' cannot stand together", (key,), on_key=True, hint="move it into a sweep")
-                tree.drop(key)
+def _refuse_both_forms(tree: Node, top: Mapping[str, Node], findings: Findings) -> None:
+    for key in SHORT_FORM if "sweeps" in top else ():
+        if key in top:
+            message = f"{key!r} and 'sweeps' cannot stand together"
+            findings.error("E111", message, (key,), on_key=True, hint="move it into a sweep")
+            tree.drop(key)
 
 
 def _meant(details: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -96,7 +94,8 @@ def _tell(detail: ErrorDetails, tree: Node, findings: Findings, lost: set[Path])
             lead = "one of " if "," in choices else ""
             findings.error("E103", f"must be {lead}{choices}", path, hint=did_you_mean(word, choices.split(", ")))
         case "too_short":
-            findings.error("E105", "must not be empty", path)
+            if not any(gone[: len(path)] == path for gone in lost):
+                findings.error("E105", "must not be empty", path)
         case _ if kind in _SHAPES:
             findings.error("E103", f"must be {_SHAPES[kind]}, not {kind_of(_value(tree, path))}", path)
         case _:
@@ -115,14 +114,14 @@ def _tell_unknown(detail: ErrorDetails, findings: Findings, path: Path) -> None:
     findings.error("E104", f"unknown key {key!r}", path, on_key=True, hint=did_you_mean(key, known))
 
 
-def _leave_out(detail: ErrorDetails, tree: Node, lost: set[Path]) -> None:
+def _leave_out(detail: ErrorDetails, tree: Node, top: dict[str, Node], lost: set[Path]) -> None:
     """Drop the node at fault, or, for a missing key, what cannot be without it."""
     path = _path(detail)
     if detail["type"] == "missing":
         lost.add(path)
         path = path[:-1]
     if not path:
-        _stand_in(tree, str(detail["loc"][-1]))
+        _stand_in(top, str(detail["loc"][-1]))
         return
     if detail["type"] == "extra_forbidden":
         near = did_you_mean(str(path[-1]), _SHAPING_KEYS).removeprefix("did you mean '").removesuffix("'?")
@@ -130,14 +129,12 @@ def _leave_out(detail: ErrorDetails, tree: Node, lost: set[Path]) -> None:
     else:
         lost.add(path)
     nodes = list(tree.walk(path))
-    if len(nodes) > 1:
-        nodes[-2].drop(path[len(nodes) - 2])
+    nodes[-2].drop(path[len(nodes) - 2])
 
 
-def _stand_in(tree: Node, key: str) -> None:
+def _stand_in(top: dict[str, Node], key: str) -> None:
     """Put a value in the place of a top-level key that must be there."""
-    if isinstance(tree.value, dict):
-        tree.value[key] = Node("1" if key == "version" else "batch", tree.line, tree.column)
+    top[key] = Node("1" if key == "version" else "batch", 1, 1)
 
 
 def _value(tree: Node, path: Path) -> object:

@@ -10,25 +10,24 @@ from typing import Final
 from batchgen.planning import manifest as written
 from batchgen.planning import prompts
 from batchgen.planning.cells import Axis
+from batchgen.planning.filesource import Columns, FileSource, PromptFile
 from batchgen.planning.findings import Findings, did_you_mean, listed
 from batchgen.planning.grids import conflicts
 from batchgen.planning.names import Names
-from batchgen.planning.prompts import Table, UnreadableError
+from batchgen.planning.opening import UnreadableError
 from batchgen.planning.reader import Path as Place
 from batchgen.planning.scalars import Value
 from batchgen.planning.sources import (
-    Columns,
-    FileSource,
     InlineSource,
     ParamItems,
     Prompt,
-    PromptFile,
     Source,
     TemplateSource,
     canonical,
     inside,
     param_items,
 )
+from batchgen.planning.tables import Table
 from batchgen.planning.templates import TemplateRefusedError, Text
 
 _RANGE: Final = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
@@ -60,17 +59,15 @@ class Entries:
         return sources
 
     def _source(self, entry: written.Source, at: Place, number: int, axes: Sequence[Axis]) -> Source | None:
-        match entry:
-            case str():
-                return InlineSource(at=at, prompt=self._prompt(f"p{number}", entry, (), {}, at))
-            case written.Item():
-                params = self._params(entry.params, (*at, "params"), axes)
-                prompt = self._prompt(entry.id or f"p{number}", entry.text, params, entry.vars, at)
-                return InlineSource(at=(*at, "text"), prompt=prompt)
-            case written.FileSource():
-                return self._file_source(entry, at, axes)
-            case written.TemplateSource():
-                return self._template_source(entry, at, number, axes)
+        if isinstance(entry, str):
+            return InlineSource(at=at, prompt=self._prompt(f"p{number}", entry, (), {}, at))
+        if isinstance(entry, written.Item):
+            params = self._params(entry.params, (*at, "params"), axes)
+            prompt = self._prompt(entry.id or f"p{number}", entry.text, params, entry.vars, at)
+            return InlineSource(at=(*at, "text"), prompt=prompt)
+        if isinstance(entry, written.FileSource):
+            return self._file_source(entry, at, axes)
+        return self._template_source(entry, at, number, axes)
 
     def _prompt(self, name: str, text: str, params: ParamItems, labels: Mapping[str, str], at: Place) -> Prompt:
         self.labels.update(labels)
@@ -123,17 +120,19 @@ class Entries:
         if not _VARIABLE.fullmatch(name):
             self._findings.error("E103", "a variable's name has letters, digits and underscores", at, on_key=True)
         found = self._lines(values.lines, (*at, "lines")) if isinstance(values, written.Lines) else values
+        if found is None:
+            return ()
         if not found:
             self._findings.error("E301", f"the variable {name!r} has no values", at)
         return found
 
-    def _lines(self, name: str, at: Place) -> Sequence[str]:
+    def _lines(self, name: str, at: Place) -> Sequence[str] | None:
         try:
             file = self._file(self._folder / name, name, "txt")
             table = file.open(inside(file.shown, self._findings.elsewhere))
         except UnreadableError as error:
             self._tell_unreadable(name, error, at)
-            return ()
+            return None
         return [row for _, row in table.rows()]
 
     # --- files ---
@@ -149,14 +148,11 @@ class Entries:
             labels=entry.vars,
             params={name: key for name, key in entry.params.items() if self._names.is_known(name, (*at, "params", name))},
             where=entry.where,
+            references=self._names.references,
         )
         files = self._expand(entry, (*at, "file"))
         for file in files:
-            try:
-                table = file.open(inside(file.shown, self._findings.elsewhere), columns.items)
-            except UnreadableError as error:
-                self._findings.error("E201", str(error), (*at, "file"))
-                continue
+            table = file.open(inside(file.shown, self._findings.elsewhere), columns.items)
             self._check_columns(table, file, columns, at, axes)
         if not files or self._findings.errors > before:
             return None

@@ -49,6 +49,10 @@ class Findings:
             problem = Problem(code=code, message=message, path=path, line=line, column=column, hint=hint, severity=severity)
             self._problems[problem] = None
 
+    def here(self, code: str, message: str, line: int, column: int, *, hint: str = "") -> None:
+        """Record an error at a line and column of the manifest."""
+        self.elsewhere(code, message, self.shown_path, line, column, hint=hint)
+
     def place(self, at: Path, *, on_key: bool = False) -> tuple[int, int]:
         """Give line and column of a path, or of the nearest node above it; 0 when nothing was parsed."""
         return self.tree.place(at, on_key=on_key) if self.tree is not None else (0, 0)
@@ -62,10 +66,14 @@ class Findings:
         """Give the warnings in the order of their places."""
         return tuple(problem for problem in self._sorted() if problem.severity == "warning")
 
+    def as_error(self) -> ManifestError:
+        """Give every problem, sorted by place, as the error to raise."""
+        return ManifestError(self._sorted())
+
     def raise_errors(self) -> None:
-        """Raise ManifestError with every problem, sorted by place, when at least one is an error."""
+        """Raise ManifestError when at least one problem is an error."""
         if self.errors:
-            raise ManifestError(self._sorted())
+            raise self.as_error()
 
     def _sorted(self) -> list[Problem]:
         ordered = sorted(self._problems, key=lambda p: (p.path != self.shown_path, p.path, p.line, p.column, p.code))

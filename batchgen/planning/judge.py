@@ -28,19 +28,17 @@ class Judge:
         told = 0
         for cell in sweep.cells:
             values = sweep.resolve(cell, params)
-            if sweep.is_possible(values):
+            if "model" not in values or sweep.is_possible(values):
                 continue
-            if "model" not in values:
-                self._tell_no_model(sweep)
-                return
             told += 1
             if told > _MOST:
                 self._findings.error("E401", "there are more impossible combinations", self._origins.at[sweep.name])
                 return
             self._tell_cell(sweep, cell, values, source, prompt)
 
-    def _tell_no_model(self, sweep: SweepPlan) -> None:
-        if sweep.is_whole:
+    def tell_no_model(self, sweep: SweepPlan) -> None:
+        """Tell that some row names no model, which is never skipped; a grid that lost a part proves no absence."""
+        if sweep.lacks_model and sweep.is_whole:
             hint = "set `model` under defaults, or make it an axis of the grid"
             self._findings.error("E105", "no model is given", self._origins.at[sweep.name], hint=hint)
 

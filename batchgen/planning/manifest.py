@@ -5,7 +5,7 @@ An empty value (``grid:`` with nothing behind it, or ``null``) is the same as le
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from batchgen.core.limits import AmbiguousPolicy
 from batchgen.planning.reader import Null
@@ -147,9 +147,9 @@ class FileSource(Section):
     @property
     def choice(self) -> Pick | None:
         """Give the pick, however it was written."""
-        if self.first is not None:
-            return Pick(first=self.first)
-        return Pick(range=self.range) if self.range is not None else self.pick
+        if self.first is None and self.range is None:
+            return self.pick
+        return Pick.model_construct(first=self.first, range=self.range)
 
 
 class Lines(Section):
@@ -209,7 +209,7 @@ def _no_lone_prompt(value: object) -> object:
     return value
 
 
-Sources = Annotated[tuple[Source, ...], BeforeValidator(_no_lone_prompt), Field(min_length=1)]
+Sources = Annotated[tuple[Source, ...], Field(min_length=1), BeforeValidator(_no_lone_prompt)]
 
 
 class Override(Section):
@@ -358,7 +358,7 @@ def _order_kind(value: object) -> str:
 class Manifest(Grid):
     """One batch: what to draw, in which combinations, how, where to and under which limits."""
 
-    version: Annotated[Literal["1"], Field(json_schema_extra={"enum": [1, "1"]})]
+    version: Annotated[Literal["1"], WithJsonSchema({"enum": [1, "1"]})]
     """The manifest contract: 1."""
     name: Name
     """Names the batch in the job database."""

@@ -19,7 +19,7 @@ class Names:
     def __init__(self, findings: Findings, rules: Rules, references: Iterable[str], *, knows_references: bool) -> None:
         self.params: Final = frozenset({*rules.params, "model", "images"} - {"n", "prompt"})
         self._findings = findings
-        self._references = frozenset(references)
+        self.references: Final = frozenset(references)
         self.knows_references: Final = knows_references
 
     def layer(self, params: Mapping[str, Value], at: Path) -> dict[str, Value]:
@@ -41,7 +41,7 @@ class Names:
         elif name == "prompt":
             message, hint = "'prompt' is not a parameter", "write it under `prompts`"
         else:
-            message, hint = f"unknown parameter {name!r}", did_you_mean(name, self.params) or self._all()
+            message, hint = f"unknown key {name!r}", did_you_mean(name, self.params) or self._all()
         self._findings.error("E104", message, at, on_key=True, hint=hint)
         return False
 
@@ -49,9 +49,9 @@ class Names:
         """Say whether a parameter can have a value; tell if not."""
         if name == "images":
             images = (value,) if isinstance(value, str) else value
-            unknown = [image for image in images if image not in self._references]
+            unknown = [image for image in images if image not in self.references]
             for image in unknown if self.knows_references else ():
-                hint = did_you_mean(image, self._references) or "declare it under `references`"
+                hint = did_you_mean(image, self.references) or "declare it under `references`"
                 self._findings.error("E103", f"there is no reference {image!r}", at, hint=hint)
             return not unknown
         if not isinstance(value, str):

@@ -71,6 +71,8 @@ class Remark(NamedTuple):
 class SweepPlan:
     """One sweep, ready to be expanded: prompts, cells, and the layers above and below them.
 
+    ``matched``, ``remarks`` and ``lacks_model`` fill while it is expanded: overrides that matched, warnings, rows without a model.
+
     ``is_whole`` is false when parts of the grid had to be left out, so that absences in it prove nothing.
     """
 
@@ -84,6 +86,7 @@ class SweepPlan:
     sources: Sequence[Source]
     only: Filter
     is_whole: bool = True
+    lacks_model: bool = False
     matched: set[int] = field(default_factory=set)
     remarks: dict[tuple[str, str, str], Remark] = field(default_factory=dict)
     _held: dict[ParamItems, tuple[Order, ...]] = field(default_factory=dict)
@@ -126,6 +129,7 @@ class SweepPlan:
         for cell in self.cells:
             values = self.resolve(cell, params)
             complaints = self.complaints(values)
+            self.lacks_model |= "model" not in values
             if is_refused(values, complaints):
                 continue
             for complaint in complaints:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from batchgen.planning.cells import Cell, fits, shown
+from batchgen.planning.filesource import FileSource
 from batchgen.planning.orders import SweepPlan
 from batchgen.planning.reader import Node, Path
 from batchgen.planning.scalars import Value
-from batchgen.planning.sources import FileSource, Prompt, Source
+from batchgen.planning.sources import Prompt, Source
 
 Layer = Literal["defaults", "params", "grid", "zip", "include", "prompt", "overrides", "--set"]
 

@@ -30,7 +30,11 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSummary:
-    """A sweep in numbers. ``dropped`` counts the rows that ``invalid_cells: skip`` left out."""
+    """A sweep in numbers.
+
+    ``dropped`` counts the cells that ``invalid_cells: skip`` left out, once for prompts with the same parameters of their own, and
+    ``dropped_rows`` the rows that they would have been.
+    """
 
     name: str
     prompts: int
@@ -38,6 +42,7 @@ class SweepSummary:
     samples: int
     rows: int
     dropped: int
+    dropped_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,17 +29,17 @@ def check_provider(
     section = manifest.provider
     _refuse_secrets(findings)
     reader = _Reader(findings, environ)
-    use = reader.read(section.use, ("provider", "use"))
+    use = reader.read(section.use, ("provider", "use")) or ""
     rules = rules_for(use)
     if rules is None:
         message = f"unknown provider; there are {', '.join(KNOWN_USES)}"
         findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, KNOWN_USES))
     settings = ProviderSettings(
         use=use,
-        api_key_env=_key_name(reader.read(section.api_key_env, ("provider", "api_key_env")), findings),
+        api_key_env=_key_name(reader.read(section.api_key_env, ("provider", "api_key_env")) or "", findings),
         base_url=reader.read_url(section.base_url, ("provider", "base_url")),
         sync_base_url=None if section.sync_base_url is None else reader.read_url(section.sync_base_url, ("provider", "sync_base_url")),
-        sim={key: reader.read(value, ("provider", "sim", key)) for key, value in section.sim.items()},
+        sim={key: reader.read(value, ("provider", "sim", key)) or "" for key, value in section.sim.items()},
     )
     return settings, rules or rules_for(KNOWN_USES[0])
 
@@ -92,17 +92,17 @@ class _Reader:
         self._findings = findings
         self._environ = environ
 
-    def read(self, text: str, at: Path) -> str:
+    def read(self, text: str, at: Path) -> str | None:
         try:
             return expanded(text, self._environ)
         except UnsetVariableError as error:
             hint = f"set it, or write ${{{error.name}:-default}}"
             self._findings.error("E112", str(error), at, hint=hint)
-            return ""
+            return None
 
     def read_url(self, text: str, at: Path) -> str:
         address = self.read(text, at)
-        if not address:
+        if address is None:
             return ""
         try:
             return base_url(address)
@@ -136,10 +136,7 @@ def _refuse_secrets(findings: Findings) -> None:
 
 
 def _secrets(node: Node) -> list[Node]:
-    match node.value:
-        case dict() as mapping:
-            return [place for child in mapping.values() for place in _secrets(child)]
-        case list() as items:
-            return [place for child in items for place in _secrets(child)]
-        case str() as word:
-            return [node] if _SECRET.search(word) else []
+    if isinstance(node.value, str):
+        return [node] if _SECRET.search(node.value) else []
+    children = node.value.values() if isinstance(node.value, dict) else node.value
+    return [place for child in children for place in _secrets(child)]

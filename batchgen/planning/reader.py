@@ -54,13 +54,11 @@ class Node:
 
     def plain(self) -> object:
         """Give the value as plain dicts, lists and texts."""
-        match self.value:
-            case dict():
-                return {key: node.plain() for key, node in self.value.items()}
-            case list():
-                return [node.plain() for node in self.value]
-            case str():
-                return self.value
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
 
     def walk(self, path: Path) -> "Iterator[Node]":
         """Give the nodes along the path, this one first, as far as they exist."""
@@ -207,7 +205,7 @@ class _Builder:
         if unusable := _UNUSABLE.search(text):
             self._refuse(event, "E109", f"the character U+{ord(unusable.group()):04X} must not occur", "remove it")
             is_refused = True
-        is_plain = event.implicit[0] and event.tag in {None, _CORE + "null"}
+        is_plain = event.implicit[0]
         return self._node(event, Null(text) if is_plain and text in _NULLS else text, is_refused=is_refused)
 
     def _is_known(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:

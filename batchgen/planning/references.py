@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from batchgen.planning.findings import Findings
 from batchgen.planning.manifest import Manifest, Reference
-from batchgen.planning.prompts import UnreadableError, open_regular
+from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.settings import ReferenceSettings
 
 MAX_BYTES: Final = 32 * 1024 * 1024

@@ -11,8 +11,7 @@ from typing import Final
 from batchgen.planning import prompts
 from batchgen.planning.manifest import FormatName
 from batchgen.planning.naming import slug
-from batchgen.planning.prompts import Row, Table
-from batchgen.planning.sources import ignore, inside
+from batchgen.planning.tables import Row, Table, say_nothing
 
 _ROWS: Final = 1000
 _FIRST: Final = 10
@@ -90,7 +89,7 @@ def _source(file: Path, written: str) -> str:
 
 
 def _sniffed(file: Path, file_format: FormatName) -> _Sniffed:
-    table = prompts.open_table(file, file_format, inside(file.name, ignore))
+    table = prompts.open_table(file, file_format, say_nothing)
     rows = [row for _, row in islice(table.rows(), _ROWS)]
     found = _Sniffed(rows=len(rows))
     if not table.columns or not rows:

@@ -12,7 +12,6 @@ from typing import Final
 from batchgen.planning.findings import Findings
 from batchgen.planning.judge import Judge
 from batchgen.planning.orders import ENDLESS, SweepPlan
-from batchgen.planning.prompts import UnreadableError
 from batchgen.planning.sources import ParamItems, Prompt, Source, ignore
 
 _PARTS: Final = 8
@@ -35,17 +34,13 @@ class Variant:
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """What the survey found in one sweep. ``dropped`` counts rows that the model cannot do."""
+    """What the survey found in one sweep. ``dropped`` counts cells that the model cannot do, ``dropped_rows`` the rows in them."""
 
     prompts: int = 0
     dropped: int = 0
+    dropped_rows: int = 0
     models: Counter[str] = field(default_factory=Counter)
     variants: dict[ParamItems, Variant] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        """Count the rows of all models."""
-        return self.models.total()
 
 
 class Survey:
@@ -74,15 +69,14 @@ class Survey:
             for model, orders in variant.models.items():
                 counts.models[model] += orders * variant.wanted * sweep.samples
             if skips_invalid:
-                counts.dropped += (sweep.cells.count - variant.possible) * variant.wanted * sweep.samples
+                impossible = sweep.cells.count - variant.possible
+                counts.dropped += impossible
+                counts.dropped_rows += impossible * variant.wanted * sweep.samples
             elif variant.possible < sweep.cells.count:
                 self._judge.tell_impossible(sweep, params, variant.source, variant.first)
+        self._judge.tell_no_model(sweep)
+        self._judge.tell_remarks(sweep)
         return counts
-
-    def read(self, sweep: SweepPlan) -> None:
-        """Read the prompts of a sweep whose cells cannot be expanded, only to tell what is wrong with them."""
-        for _ in self._prompts(sweep):
-            pass
 
     def repeated_texts(self) -> frozenset[int]:
         """Give the hashes of the texts that occur more than once."""
@@ -93,7 +87,8 @@ class Survey:
         for source in sweep.sources:
             for prompt in self._rows(source):
                 self._hashes.append(hash(prompt.text))
-                ids.append(hash(prompt.id))
+                if prompt.path:
+                    ids.append(hash(prompt.id))
                 yield source, prompt
         if again := _repeats(ids)[1]:
             self._findings.warn("W203", f"{again} prompts of the sweep {sweep.name!r} carry an id that others have too")
@@ -110,13 +105,10 @@ class Survey:
                 self._findings.error(code, message, source.at, hint=hint)
 
         number = 0
-        try:
-            for prompt in source.rows(tell):
-                number += 1
-                self.files[prompt.path] += 1
-                yield prompt
-        except UnreadableError as error:
-            tell("E201", str(error), "")
+        for prompt in source.rows(tell):
+            number += 1
+            self.files[prompt.path] += 1
+            yield prompt
         if not number and not told:
             self._findings.error("E206", "this source gives no prompt", source.at)
         elif not told and source.asked is not None and number < source.asked:
@@ -130,7 +122,8 @@ class Survey:
         for order in refused:
             if order.is_wanted:
                 counts.models[order.model] -= sweep.samples
-                counts.dropped += sweep.samples
+                counts.dropped += 1
+                counts.dropped_rows += sweep.samples
 
 
 def _variant(sweep: SweepPlan, source: Source, prompt: Prompt) -> Variant:

@@ -28,6 +28,8 @@ class SmallRules:
         if model == "gpt-image-2" and params.get("resolution") == "4k" and ratio not in WIDE:
             hint = f"at 4k only {', '.join(WIDE)}"
             found.append(Complaint(param="ratio", message=f"{model} does not draw {ratio} at 4k", hint=hint))
+        if params.get("moderation") == "low":
+            found.append(Complaint(param="moderation", message="low moderation may be refused", severity="warning"))
         longest = known[model].max_prompt_chars
         if longest is not None and prompt_chars > longest:
             found.append(Complaint(param="prompt", message=f"{model} takes {longest} characters"))

@@ -1,0 +1,104 @@
+"""Build the sweeps of a manifest: parameters, cells, overrides and prompts, each checked where it stands."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from batchgen.core.ports import Rules
+from batchgen.planning.checked import Checked
+from batchgen.planning.entries import Entries
+from batchgen.planning.findings import Findings
+from batchgen.planning.grids import GridBuilder
+from batchgen.planning.manifest import Grid, Sweep
+from batchgen.planning.names import Names
+from batchgen.planning.options import forced_params, row_filter
+from batchgen.planning.orders import SweepPlan
+from batchgen.planning.reader import Path
+from batchgen.planning.settings import ReferenceSettings
+
+_SHAPING: Final = frozenset({"grid", "zip", "params", "include", "exclude"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSweep:
+    """A sweep with its place in the manifest (empty for the short form) and what becomes of impossible cells."""
+
+    plan: SweepPlan
+    at: Path
+    skips_invalid: bool
+
+
+class SweepBuilder:
+    """Builds every sweep from the same defaults, names and references."""
+
+    def __init__(self, findings: Findings, checked: Checked, names: Names, entries: Entries) -> None:
+        self._findings = findings
+        self._checked = checked
+        self._manifest = checked.manifest
+        self._names = names
+        self._entries = entries
+
+    def build(
+        self,
+        rules: Rules,
+        references: Mapping[str, ReferenceSettings],
+        *,
+        sets: Sequence[str],
+        only: Sequence[str],
+    ) -> list[BuiltSweep]:
+        """Build the sweeps in their order; what cannot be used is told and left out."""
+        before = self._findings.errors
+        defaults = self._names.layer(self._manifest.defaults, ("defaults",))
+        is_whole = self._names.knows_references and self._findings.errors == before and self._checked.is_whole((), {"defaults"})
+        forced = forced_params(sets, self._names, self._findings)
+        written = list(self._written())
+        kept = row_filter(only, [name for name, _, _ in written], self._names, self._findings)
+        images = {name: _identity(name, reference) for name, reference in references.items()}
+        sweeps = []
+        for name, at, grid in written:
+            before = self._findings.errors
+            own = self._names.layer(grid.params, (*at, "params")) if isinstance(grid, Sweep) else {}
+            builder = GridBuilder(grid, at, self._names, self._findings)
+            axes = builder.axes()
+            is_whole_grid = is_whole and self._findings.errors == before and self._checked.is_whole(at, _SHAPING)
+            plan = SweepPlan(
+                name=name,
+                samples=grid.samples,
+                cells=builder.cells(axes, {**defaults, **own}, is_whole=is_whole_grid),
+                changes=builder.changes(),
+                forced=forced,
+                references=images,
+                rules=rules,
+                sources=self._entries.build(grid.prompts or (), (*at, "prompts"), axes),
+                only=kept,
+                is_whole=is_whole_grid,
+            )
+            if grid.prompts is None and self._checked.is_whole(at, {"prompts"}):
+                self._findings.error("E105", "the key 'prompts' is missing", at)
+            sweeps.append(BuiltSweep(plan=plan, at=at, skips_invalid=self._skips_invalid(grid)))
+        return sweeps
+
+    def _written(self) -> Iterator[tuple[str, Path, Grid]]:
+        """Give the sweeps with names and places; the short form is one sweep named after the batch."""
+        manifest = self._manifest
+        if manifest.sweeps is None:
+            if self._checked.is_whole((), {"sweeps"}):
+                yield manifest.name, (), manifest
+            return
+        taken: set[str] = set()
+        for number, sweep in enumerate(manifest.sweeps):
+            name = sweep.name or f"sweep{number + 1}"
+            if name in taken:
+                self._findings.error("E310", f"another sweep is called {name!r} too", ("sweeps", number, "name"))
+            else:
+                taken.add(name)
+                yield name, ("sweeps", number), sweep
+
+    def _skips_invalid(self, grid: Grid) -> bool:
+        own = grid.invalid_cells if isinstance(grid, Sweep) else None
+        return (own or self._manifest.invalid_cells) == "skip"
+
+
+def _identity(name: str, reference: ReferenceSettings) -> dict[str, str]:
+    content = {"sha256": reference.sha256} if reference.sha256 is not None else {"url": reference.url or ""}
+    return {"name": name, **content}
