@@ -49,6 +49,7 @@ from batchgen.worker.verdicts import Judge
 __all__ = ["Ports", "Report", "Snapshot", "Wishes", "require_key", "wishes", "work"]
 
 _FILE_THREADS: Final = 8
+_BEAT_EVERY_S: Final = 10.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -190,17 +191,18 @@ class _Shift:
         clock = SystemClock()
         process = runs.Process(host=socket.gethostname(), pid=os.getpid(), boot_id=_boot_id(), tool_version=__version__)
         begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
-        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=begun.result())
+        run_id = begun.result()
+        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
         ending = runs.Ending(stop_reason="bug", exit_code=1)
         try:
-            stop, progress = asyncio.run(self._work(ledger, clock, watch=watch, fit=fit))
+            stop, progress = asyncio.run(self._work(ledger, clock, run_id=run_id, watch=watch, fit=fit))
             report = self._report(stop, progress)
             ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code)
             return report
         finally:
-            self.thread.call(lambda c: runs.finish(c, begun.result(), ending, at=clock.now())).result()
+            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
 
-    async def _work(self, ledger: SqlLedger, clock: Clock, *, watch: Watch | None, fit: Fit) -> tuple[Stop | None, Progress]:
+    async def _work(self, ledger: SqlLedger, clock: Clock, *, run_id: int, watch: Watch | None, fit: Fit) -> tuple[Stop | None, Progress]:
         limits = self.wishes.upon(self.run.limits(now=clock.now()), now=clock.now())
         client = HttpClient(
             self.vendor.base_url,
@@ -214,11 +216,19 @@ class _Shift:
         ports = fit(Ports(ledger=ledger, client=client, shelf=shelf, clock=clock))
         with ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files") as threads:
             engine = self._engine(ports, limits, threads)
+            heart = asyncio.create_task(self._beat(run_id))
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     return await engine.run(), engine.bearing.progress
                 finally:
+                    heart.cancel()
                     await client.close()
+
+    async def _beat(self, run_id: int) -> None:
+        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one."""
+        while True:
+            await asyncio.sleep(_BEAT_EVERY_S)
+            self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now()))
 
     def _engine(self, ports: Ports, limits: Limits, threads: ThreadPoolExecutor) -> Engine:
         """Fit the parts of the worker together."""

@@ -166,9 +166,6 @@ class Ledger(Protocol):
     def live(self) -> "Future[list[Job]]":
         """Give every job that is submitting, submitted or rendered, oldest first."""
 
-    def commands(self) -> "Future[list[str]]":
-        """Give the operator's requests recorded since the last call."""
-
 
 class Log(Protocol):
     """The run's diary: one line an event. It never raises and never shows a secret."""

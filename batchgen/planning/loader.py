@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from batchgen.core.errors import ManifestError
 from batchgen.core.ports import Rules
 from batchgen.core.problems import Problem
 from batchgen.planning import reader
-from batchgen.planning.checked import check
+from batchgen.planning.checked import Checked, check
 from batchgen.planning.entries import Entries
 from batchgen.planning.findings import Findings
 from batchgen.planning.judge import Judge
@@ -22,13 +23,42 @@ from batchgen.planning.origins import Origins
 from batchgen.planning.outputs import output_settings, run_settings
 from batchgen.planning.plan import Plan, SourceFile
 from batchgen.planning.provider import check_notify, check_provider
+from batchgen.planning.reader import Node
 from batchgen.planning.references import check_references
-from batchgen.planning.settings import ReferenceSettings
+from batchgen.planning.settings import ReferenceSettings, RunSettings
 from batchgen.planning.survey import Survey
 from batchgen.planning.sweeps import BuiltSweep, SweepBuilder
 from batchgen.planning.totals import Totals, streams
 
 MAX_JOBS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What the caller of ``load`` asked for."""
+
+    path: Path
+    rules_for: Callable[[str], Rules | None]
+    environ: Mapping[str, str]
+    sets: Sequence[str]
+    only: Sequence[str]
+    max_jobs: int
+
+    @property
+    def folder(self) -> Path:
+        """Give the folder that relative paths start from."""
+        return Path(os.path.abspath(self.path)).parent  # noqa: PTH100 - resolve() would follow symbolic links
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """A manifest, checked and built, but not counted."""
+
+    manifest: Manifest
+    settings: RunSettings
+    references: Mapping[str, ReferenceSettings]
+    entries: Entries
+    sweeps: Sequence[BuiltSweep]
 
 
 def load(
@@ -45,50 +75,62 @@ def load(
     ``sets`` are ``param=value`` that overrule everything, ``only`` are ``key=value`` filters on a parameter, label, ``sweep`` or
     ``prompt_id`` (any of the values of a repeated key). Needs no key and no network.
     """
+    request = _Request(path=path, rules_for=rules_for, environ=environ, sets=sets, only=only, max_jobs=max_jobs)
     findings = Findings(str(path))
     source = _source(path)
-    findings.tree = reader.read(source, findings.here)
-    checked = None if findings.tree is None else check(findings.tree, findings)
-    if findings.tree is None or checked is None:
+    tree = findings.tree = reader.read(source, findings.here)
+    checked = None if tree is None else check(tree, findings)
+    if tree is None or checked is None:
         raise findings.as_error()
-    manifest, folder = checked.manifest, Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links
-    provider, rules = check_provider(manifest, findings, environ, rules_for)
+    return _counted(_built(checked, request, findings), request, source, tree, findings)
+
+
+def _built(checked: Checked, request: _Request, findings: Findings) -> _Parts:
+    """Check everything that stands in the manifest and the heads of the files it names."""
+    manifest, environ = checked.manifest, request.environ
+    provider, rules = check_provider(manifest, findings, environ, request.rules_for)
     if rules is None:
         raise findings.as_error()
-    references = check_references(manifest, findings, folder)
+    references = check_references(manifest, findings, request.folder)
     knows = len(references) == len(manifest.references) and checked.is_whole((), {"references"})
     names = Names(findings, rules, references, knows_references=knows)
-    entries = Entries(findings, names, folder)
-    sweeps = SweepBuilder(findings, checked, names, entries).build(rules, references, sets=sets, only=only)
+    entries = Entries(findings, names, request.folder)
+    builder = SweepBuilder(findings, checked, names, entries, rules)
+    sweeps = builder.build(references, sets=request.sets, only=request.only)
     variables = [*STANDARD, *sorted(names.params - {"images"}), *sorted(entries.labels)]
     settings = run_settings(
         manifest,
         provider=provider,
-        output=output_settings(manifest, folder, variables, findings),
+        output=output_settings(manifest, request.folder, variables, findings),
         references=references,
         notify=check_notify(manifest, findings, environ),
     )
-    merges = manifest.duplicates == "merge"
-    origins = Origins(findings.tree, findings.shown_path, {sweep.plan.name: sweep.at for sweep in sweeps})
+    return _Parts(manifest=manifest, settings=settings, references=references, entries=entries, sweeps=sweeps)
+
+
+def _counted(parts: _Parts, request: _Request, source: bytes, tree: Node, findings: Findings) -> Plan:
+    """Read every prompt once, count, and make the plan if nothing stands against it."""
+    merges, is_filtered = parts.manifest.duplicates == "merge", bool(request.only)
+    origins = Origins(tree, findings.shown_path, {sweep.plan.name: sweep.at for sweep in parts.sweeps})
     survey = Survey(findings, Judge(findings, origins))
-    totals = Totals(findings, max_jobs=max_jobs, is_filtered=bool(only), merges=merges)
-    counts = [totals.count(sweep, survey) for sweep in sweeps]
-    _tell_idle_overrides(sweeps, findings)
+    totals = Totals(findings, max_jobs=request.max_jobs, is_filtered=is_filtered, merges=merges)
+    counts = [totals.count(sweep, survey) for sweep in parts.sweeps]
+    _tell_idle_overrides(parts.sweeps, findings)
     findings.raise_errors()
-    plans = [sweep.plan for sweep in sweeps]
+    plans = [sweep.plan for sweep in parts.sweeps]
     repeated = survey.repeated_texts()
     summary = totals.summary(plans, counts, repeated)
     findings.raise_errors()
     return Plan(
         source=source,
         source_sha256=hashlib.sha256(source).hexdigest(),
-        path=path,
-        settings=settings,
-        files=(*_prompt_files(entries, survey), *_images(manifest, references)),
+        path=request.path,
+        settings=parts.settings,
+        files=(*_prompt_files(parts.entries, survey), *_images(parts.manifest, parts.references)),
         total=sum(sweep.rows for sweep in summary.sweeps),
         warnings=findings.warnings(),
         summary=summary,
-        streams=streams(plans, counts, settings.order),
+        streams=streams(plans, counts, parts.settings.order),
         repeated=repeated,
         merges=merges,
         origins=origins,

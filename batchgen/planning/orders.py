@@ -86,10 +86,10 @@ class SweepPlan:
     sources: Sequence[Source]
     only: Filter
     is_whole: bool = True
-    lacks_model: bool = False
-    matched: set[int] = field(default_factory=set)
-    remarks: dict[tuple[str, str, str], Remark] = field(default_factory=dict)
-    _held: dict[ParamItems, tuple[Order, ...]] = field(default_factory=dict)
+    lacks_model: bool = field(init=False, default=False)
+    matched: set[int] = field(init=False, default_factory=set)
+    remarks: dict[tuple[str, str, str], Remark] = field(init=False, default_factory=dict)
+    _held: dict[ParamItems, tuple[Order, ...]] = field(init=False, default_factory=dict)
 
     def orders(self, params: ParamItems) -> Iterable[Order]:
         """Give the possible orders of a prompt with these parameters of its own, in the order of the cells."""

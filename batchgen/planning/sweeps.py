@@ -1,10 +1,11 @@
 """Build the sweeps of a manifest: parameters, cells, overrides and prompts, each checked where it stands."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from batchgen.core.ports import Rules
+from batchgen.planning.cells import Cells
 from batchgen.planning.checked import Checked
 from batchgen.planning.entries import Entries
 from batchgen.planning.findings import Findings
@@ -31,52 +32,53 @@ class BuiltSweep:
 class SweepBuilder:
     """Builds every sweep from the same defaults, names and references."""
 
-    def __init__(self, findings: Findings, checked: Checked, names: Names, entries: Entries) -> None:
+    def __init__(self, findings: Findings, checked: Checked, names: Names, entries: Entries, rules: Rules) -> None:
         self._findings = findings
         self._checked = checked
         self._manifest = checked.manifest
         self._names = names
         self._entries = entries
+        self._rules = rules
 
-    def build(
-        self,
-        rules: Rules,
-        references: Mapping[str, ReferenceSettings],
-        *,
-        sets: Sequence[str],
-        only: Sequence[str],
-    ) -> list[BuiltSweep]:
+    def build(self, references: Mapping[str, ReferenceSettings], *, sets: Sequence[str], only: Sequence[str]) -> list[BuiltSweep]:
         """Build the sweeps in their order; what cannot be used is told and left out."""
         before = self._findings.errors
         defaults = self._names.layer(self._manifest.defaults, ("defaults",))
         is_whole = self._names.knows_references and self._findings.errors == before and self._checked.is_whole((), {"defaults"})
-        forced = forced_params(sets, self._names, self._findings)
         written = list(self._written())
-        kept = row_filter(only, [name for name, _, _ in written], self._names, self._findings)
-        images = {name: _identity(name, reference) for name, reference in references.items()}
-        sweeps = []
-        for name, at, grid in written:
-            before = self._findings.errors
-            own = self._names.layer(grid.params, (*at, "params")) if isinstance(grid, Sweep) else {}
-            builder = GridBuilder(grid, at, self._names, self._findings)
-            axes = builder.axes()
-            is_whole_grid = is_whole and self._findings.errors == before and self._checked.is_whole(at, _SHAPING)
-            plan = SweepPlan(
-                name=name,
-                samples=grid.samples,
-                cells=builder.cells(axes, {**defaults, **own}, is_whole=is_whole_grid),
-                changes=builder.changes(),
-                forced=forced,
-                references=images,
-                rules=rules,
-                sources=self._entries.build(grid.prompts or (), (*at, "prompts"), axes),
-                only=kept,
-                is_whole=is_whole_grid,
-            )
-            if grid.prompts is None and self._checked.is_whole(at, {"prompts"}):
-                self._findings.error("E105", "the key 'prompts' is missing", at)
-            sweeps.append(BuiltSweep(plan=plan, at=at, skips_invalid=self._skips_invalid(grid)))
-        return sweeps
+        empty = SweepPlan(
+            name="",
+            samples=1,
+            cells=Cells(axes=(), base=defaults),
+            changes=(),
+            forced=forced_params(sets, self._names, self._findings),
+            references={name: _identity(name, reference) for name, reference in references.items()},
+            rules=self._rules,
+            sources=(),
+            only=row_filter(only, [name for name, _, _ in written], self._names, self._findings),
+            is_whole=is_whole,
+        )
+        return [self._sweep(name, at, grid, empty) for name, at, grid in written]
+
+    def _sweep(self, name: str, at: Path, grid: Grid, empty: SweepPlan) -> BuiltSweep:
+        """Fill in a sweep; ``empty`` holds what all have in common."""
+        before = self._findings.errors
+        own = self._names.layer(grid.params, (*at, "params")) if isinstance(grid, Sweep) else {}
+        builder = GridBuilder(grid, at, self._names, self._findings)
+        axes = builder.axes()
+        is_whole = empty.is_whole and self._findings.errors == before and self._checked.is_whole(at, _SHAPING)
+        plan = replace(
+            empty,
+            name=name,
+            samples=grid.samples,
+            cells=builder.cells(axes, {**empty.cells.base, **own}, is_whole=is_whole),
+            changes=builder.changes(),
+            sources=self._entries.build(grid.prompts or (), (*at, "prompts"), axes),
+            is_whole=is_whole,
+        )
+        if grid.prompts is None and self._checked.is_whole(at, {"prompts"}):
+            self._findings.error("E105", "the key 'prompts' is missing", at)
+        return BuiltSweep(plan=plan, at=at, skips_invalid=self._skips_invalid(grid))
 
     def _written(self) -> Iterator[tuple[str, Path, Grid]]:
         """Give the sweeps with names and places; the short form is one sweep named after the batch."""

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, or_, select
 
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobId, JobKey, Recorded
@@ -63,10 +63,6 @@ class SqlLedger:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
         return self._thread.call(partial(live_jobs, batch_id=self._batch_id))
 
-    def commands(self) -> Future[list[str]]:
-        """Take the operator's requests recorded since the last call: the kind and, after a space, its argument."""
-        return self._thread.call(partial(_take_commands, self._batch_id))
-
 
 def live_jobs(connection: Connection, *, batch_id: int, states: Iterable[State] = LIVE) -> list[Job]:
     """Give the batch's jobs in the given states with their current attempts and staged files, oldest order first."""
@@ -120,12 +116,3 @@ def _next_due(batch_id: int, connection: Connection) -> datetime | None:
     waiting = select(func.min(s.job.c.next_at)).where(*planned, s.job.c.next_at.is_not(None))
     due: datetime | None = connection.scalar(never_waited) or connection.scalar(waiting)
     return due
-
-
-def _take_commands(batch_id: int, connection: Connection) -> list[str]:
-    asked = select(s.command).where(s.command.c.batch_id == batch_id, s.command.c.taken_at.is_(None)).order_by(s.command.c.id)
-    rows = connection.execute(asked).all()
-    if rows:
-        taken = update(s.command).where(s.command.c.id.in_([row.id for row in rows])).values(taken_at=datetime.now(UTC))
-        connection.execute(taken)
-    return [f"{row.kind} {row.argument}".rstrip() for row in rows]

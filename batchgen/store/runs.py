@@ -1,4 +1,4 @@
-"""Processes and what they are told: the ``run`` and ``command`` tables."""
+"""Processes: who runs, since when, and how it ended."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,8 +58,3 @@ def latest(connection: Connection, batch_id: int | None = None) -> RowMapping | 
     if batch_id is not None:
         query = query.where(s.run.c.batch_id == batch_id)
     return connection.execute(query).mappings().first()
-
-
-def ask(connection: Connection, *, batch_id: int, kind: str, argument: str = "", actor: str, at: datetime) -> None:
-    """Leave a request for the process that works on the batch."""
-    connection.execute(insert(s.command).values(batch_id=batch_id, kind=kind, argument=argument, actor=actor, created_at=at))

@@ -81,8 +81,8 @@ class Follower:
         match reading:
             case r.Running():
                 await self._still_running(followed, reading, asked_at)
-            case r.Done(urls=urls) if urls:
-                self._rendered(followed, asked_at)
+            case r.Done(urls=urls, lasted_s=lasted_s) if urls:
+                self._rendered(followed, asked_at, lasted_s)
             case r.Done():
                 await self._without_url(followed)
             case r.Ended():
@@ -120,15 +120,15 @@ class Follower:
         else:
             self.agenda.put(followed, self._now() + wait_s)
 
-    def _rendered(self, followed: Followed, asked_at: float) -> None:
+    def _rendered(self, followed: Followed, asked_at: float, lasted_s: float | None) -> None:
         self.questions.passed()
-        is_bounded = followed.running_at_s is not None or not followed.is_adopted
+        is_bounded = followed.running_at_s is not None or lasted_s is not None or not followed.is_adopted
         if followed.is_parked:
             followed.is_parked = False
             self.bearing.progress.parked -= 1
         elif followed.fresh_urls == 0 and is_bounded:
-            done_at_s = asked_at - followed.ordered_at
-            self.latencies.learn(shape_of(followed.job), running_at_s=followed.running_at_s, done_at_s=done_at_s)
+            shape, done_at_s = shape_of(followed.job), asked_at - followed.ordered_at
+            self.latencies.learn(shape, running_at_s=followed.running_at_s, done_at_s=done_at_s, lasted_s=lasted_s)
         self._leave_place(followed)
         self.agenda.put(followed, self._now())
 

@@ -43,9 +43,16 @@ class Latencies:
             self._seen[shape] = deque([(0.9 * seconds, seconds) for seconds in seen][:_WINDOW], maxlen=_WINDOW)
             self._settle(shape)
 
-    def learn(self, shape: Shape, *, running_at_s: float | None, done_at_s: float) -> None:
-        """Take one finished task: last seen running and first seen done, in seconds since its order."""
-        self._seen.setdefault(shape, deque(maxlen=_WINDOW)).append((running_at_s or 0.0, done_at_s))
+    def learn(self, shape: Shape, *, running_at_s: float | None, done_at_s: float, lasted_s: float | None = None) -> None:
+        """Take one finished task: last seen running and first seen done, in seconds since its order.
+
+        ``lasted_s`` is the vendor's own measure; its clock often tells whole seconds only.
+        """
+        low, high = running_at_s or 0.0, done_at_s
+        if lasted_s is not None and low <= lasted_s + 1:
+            high = min(high, lasted_s + 1)
+            low = min(high, max(low, lasted_s - 1))
+        self._seen.setdefault(shape, deque(maxlen=_WINDOW)).append((low, high))
         self._settle(shape)
 
     def first_wait_s(self, shape: Shape, chance: float) -> float:

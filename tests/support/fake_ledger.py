@@ -92,10 +92,6 @@ class FakeLedger:
         """Give every job that a run has in its hands, oldest first."""
         return self._queued(lambda: sorted((job for job in self.rows.values() if job.state in LIVE), key=lambda job: job.attempt_id or 0))
 
-    def commands(self) -> "Future[list[str]]":
-        """Give no requests: nobody steers a test from another shell."""
-        return self._queued(list)
-
     def drain(self) -> None:
         """Carry out what is still queued, as the table's thread does before it ends."""
         while self._queue:

@@ -59,17 +59,6 @@ def test_batches_do_not_see_each_other(open_table: OpenTable) -> None:
     assert [3] == [job.id for job in day.live()]
 
 
-def test_commands_are_taken_once(table: Table) -> None:
-    """A request from another shell reaches the run, once."""
-    for kind, argument in (("limit", "in_flight=4"), ("pause", "")):
-        table.thread.call(
-            lambda c, k=kind, a=argument: runs.ask(c, batch_id=table.batch_id, kind=k, argument=a, actor="operator:ana", at=START)
-        ).result()
-
-    assert ["limit in_flight=4", "pause"] == table.ledger.commands().result()
-    assert [] == table.ledger.commands().result()
-
-
 def test_a_run_is_written_down(table: Table) -> None:
     """Who ran, from when to when, and how it ended."""
     ending = runs.Ending(stop_reason="finished", exit_code=0, balance_after=5)

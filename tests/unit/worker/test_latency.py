@@ -101,3 +101,19 @@ def test_only_recent_durations_count() -> None:
     latencies.learn_all({_SHAPE: [1.0] * 64 + [1000.0] * 100})
 
     assert latencies.first_wait_s(_SHAPE, 0.5) <= 1.1
+
+
+def test_the_vendors_own_measure_bounds_what_was_seen_late() -> None:
+    """A task found done after an outage of hours, which the vendor says took 20 s, teaches 21 s at most."""
+    latencies = Latencies()
+    latencies.learn(_SHAPE, running_at_s=None, done_at_s=9000.0, lasted_s=20.0)
+
+    assert 21.0 <= latencies.first_wait_s(_SHAPE, 0.5) <= 21.5
+
+
+def test_a_measure_that_contradicts_our_own_is_not_believed() -> None:
+    """A vendor's clock may be wrong: what was still running at 30 s did not take 5."""
+    latencies = Latencies()
+    latencies.learn(_SHAPE, running_at_s=30.0, done_at_s=40.0, lasted_s=5.0)
+
+    assert 40.0 <= latencies.first_wait_s(_SHAPE, 0.5) <= 40.8
