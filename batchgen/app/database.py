@@ -27,14 +27,13 @@ def writing(settings: Settings) -> Iterator[DatabaseThread]:
 
 
 def exists(settings: Settings) -> bool:
-    """Say whether there is a job database to read."""
-    path = file_of(parse(settings.db_url))
-    return path is None or path.exists()
+    """Say whether there is a job database to read; a file without tables is one yet to be made."""
+    return migrate.current(settings.db_url) is not None
 
 
 def modernize(settings: Settings) -> None:
     """Upgrade a database of an older schema, after a copy; create nothing, and raise SchemaError for a newer one."""
-    if exists(settings) and migrate.current(settings.db_url) is not None:
+    if exists(settings):
         migrate.upgrade(settings.db_url, resource_dir("migrations"))
 
 

@@ -213,6 +213,7 @@ class _Shift:
         )
         namer = Namer(self.run.output.name, batch=self.run.name)
         shelf = ImageShelf(Path(self.run.output.dir), namer.stem, sidecar=self.run.output.sidecar)
+        shelf.prepare()
         ports = fit(Ports(ledger=ledger, client=client, shelf=shelf, clock=clock))
         with ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files") as threads:
             engine = self._engine(ports, limits, threads)

@@ -79,13 +79,14 @@ def _drawn(now: Snapshot, width: int) -> "Group":
         (now.in_flight, "in flight", "cyan"),
         (now.waiting, "waiting", ""),
     ):
-        counts.append(f"{number:>7} ", style=style if number else "dim")
-        counts.append(f"{word}  ", style="" if number else "dim")
+        counts.append(f"  {number} ", style=style if number else "dim")
+        counts.append(word, style="" if number else "dim")
     eta = "" if now.eta_s is None else f" · about {duration(now.eta_s)} left"
     oldest = f" · oldest task {duration(now.oldest_task_s)}" if now.oldest_task_s else ""
     pace = f"  {now.per_minute:.0f} images/min · {size(now.saved_bytes)} · cost {now.cost}{eta}{oldest}"
     rows: list[Text | ProgressBar] = [
         ProgressBar(total=max(1, now.total), completed=now.done, width=width - 2),
+        Text(""),  # the bar itself ends no line
         counts,
         Text(cut(pace, width - 1), no_wrap=True),
         *(Text(cut(f"  {word}", width - 1), style="yellow", no_wrap=True) for word in (now.pause, now.stopping) if word),

@@ -41,6 +41,8 @@ from batchgen.files.folders import (
     write_all,
 )
 
+_PROBE: Final = ".batchgen-probe.part"
+
 
 class ImageShelf:
     """The output folder of one batch; implements ``core.ports.Shelf``.
@@ -61,6 +63,12 @@ class ImageShelf:
         self._root: Final = Root(root)
         self._stem_for: Final = stem_for
         self._terms: Final = Terms(sidecar=sidecar, max_bytes=max_bytes, max_pixels=max_pixels)
+
+    def prepare(self) -> None:
+        """Make the folder and write into it once; raise FileError when images could not be kept there."""
+        with disk_errors("write into", self._root, ""), self._root.opened(create=True) as folder:
+            os.close(open_new(folder, _PROBE))
+            remove(folder, _PROBE)
 
     def draft(self, job: Job, index: int) -> "ImageDraft":
         """Open an exclusive temporary file beside the place where image ``index`` of the job will stand, making its folders."""

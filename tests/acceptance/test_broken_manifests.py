@@ -10,7 +10,7 @@ BROKEN = """\
 version: 1
 name: broken
 defaults: {model: gpt-image-2, quallity: low}
-promts:
+promptss:
   - a fox
 prompts:
   - a heron

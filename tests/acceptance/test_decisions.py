@@ -170,6 +170,7 @@ def test_every_lost_answer_is_held_and_settled_by_the_bill(
     assert 0 == cli("verify").code
 
 
+@pytest.mark.slow
 def test_retry_shows_first_and_orders_failures_once_more(start_vendor: StartVendor, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Without ``-y`` nothing changes; with it the failed rows are planned again, each by a decision, and then bought."""
     vendor = start_vendor(faults=("task.failed_unknown@1", "task.failed_unknown@2"))

@@ -72,6 +72,7 @@ def test_value_that_cannot_be_a_key_is_refused_unquoted(cli: CommandLine, vendor
     assert [] == vendor.charges(", odd key")
 
 
+@pytest.mark.slow
 def test_revoked_key_ends_with_four_and_rows_stay_planned(cli: CommandLine, start_vendor: StartVendor, tmp_path: Path) -> None:
     """After a rejection nothing more is ordered; with a valid key the batch goes on where it stopped, nothing bought twice."""
     bill = tmp_path.parent / f"{tmp_path.name}.bill"
@@ -129,6 +130,7 @@ def test_budget_of_the_manifest_is_a_hard_stop(cli: CommandLine, start_vendor: S
     assert 3 == len(vendor.charges())
 
 
+@pytest.mark.slow
 def test_budget_option_raises_the_limit_of_a_later_run(cli: CommandLine, start_vendor: StartVendor) -> None:
     """``--budget`` caps the whole batch, earlier runs included; a higher one lets the rest through."""
     vendor = start_vendor()
@@ -167,6 +169,7 @@ def test_failures_in_a_row_halt_the_run(cli: CommandLine, start_vendor: StartVen
     assert 2 == len(vendor.charges())
 
 
+@pytest.mark.slow
 def test_empty_balance_ends_with_six_and_more_balance_goes_on(cli: CommandLine, start_vendor: StartVendor, tmp_path: Path) -> None:
     """Orders stop, paid pictures are fetched, rows stay planned; after a top-up ``resume`` finishes."""
     bill = tmp_path.parent / f"{tmp_path.name}.bill"
@@ -249,6 +252,7 @@ def test_second_runner_is_refused_with_eight(cli: CommandLine, start_vendor: Sta
     assert 2 == vendor.posts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signal_drains_the_run_and_resume_finishes(cli: CommandLine, start_vendor: StartVendor, number: int, code: int) -> None:
     """A first signal stops ordering, saves the state and names the command that goes on; that command buys nothing twice."""

@@ -209,6 +209,7 @@ def test_set_overrides_every_row(cli: CommandLine) -> None:
     assert {("high", "9:16")} == {(job["params"]["quality"], job["params"]["ratio"]) for job in cli.jobs()}
 
 
+@pytest.mark.slow
 def test_only_narrows_the_rows_and_retires_nothing(cli: CommandLine, vendor: Vendor) -> None:
     """``--only`` runs a part of the manifest; the rest is neither ordered nor retired."""
     cli.write(study(vendor.url, ["a gate, only"], grid={"ratio": ["1:1", "16:9", "9:16"]}))

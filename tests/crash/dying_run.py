@@ -5,6 +5,7 @@ fork spares the imports, which would take longer than the runs; the child then d
 works on a batch with every port wrapped, and the process kills itself before or after the k-th call through one of them.
 """
 
+import gc
 import inspect
 import json
 import os
@@ -126,13 +127,16 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.chdir(order["folder"])
-    if death := order.get("death"):
-        sys.exit(work_and_die(order["words"][0], Fuse(**death)))
-    sys.exit(run(cli, order["words"]))
+    death = order.get("death")
+    code = work_and_die(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # taking the copied interpreter apart would cost more than the command
 
 
 def main() -> None:
-    """Carry out orders until standard input ends."""
+    """Carry out orders until standard input ends; what is imported stays out of the collector's sight, so that forks share it."""
+    gc.freeze()
     for line in sys.stdin:
         answer = carry_out(json.loads(line))
         sys.stdout.write(json.dumps(answer) + "\n")

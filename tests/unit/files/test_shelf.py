@@ -233,6 +233,26 @@ def test_name_whose_sidecar_is_somebody_elses_is_avoided(root: Path, stage: Stag
     assert stage(PNG).path == "lettering/logo~a7.png"
 
 
+# --- preparing ---
+
+
+def test_prepare_makes_the_folder_and_leaves_nothing_in_it(shelf: ImageShelf, root: Path) -> None:
+    """Before the first order it is known that images can be kept."""
+    shelf.prepare()
+
+    assert [] == list(root.iterdir())
+
+
+def test_prepare_refuses_a_folder_that_is_a_file(shelf: ImageShelf, root: Path) -> None:
+    """Nothing is ordered for a folder that cannot take it."""
+    root.write_text("a note")
+
+    with pytest.raises(FileError):
+        shelf.prepare()
+
+    assert "a note" == root.read_text()
+
+
 # --- publishing ---
 
 
