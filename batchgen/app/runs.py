@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from batchgen import __version__
 from batchgen.api.client import HttpClient
 from batchgen.app import database, vendor
 from batchgen.app.clock import SystemClock
+from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor, require_key
 from batchgen.core.errors import InputError
 from batchgen.core.limits import Limits
@@ -46,7 +47,7 @@ from batchgen.worker.recorder import Recorder
 from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Judge
 
-__all__ = ["Ports", "Report", "Snapshot", "Wishes", "require_key", "wishes", "work"]
+__all__ = ["Ports", "Wishes", "require_key", "wishes", "work"]
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
@@ -77,55 +78,6 @@ class Ports:
     client: Client
     shelf: Shelf
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """A running batch at one instant, for whoever watches."""
-
-    total: int
-    done: int
-    failed: int
-    ambiguous: int
-    in_flight: int
-    waiting: int
-    per_minute: float
-    eta_s: float | None
-    oldest_task_s: float
-    saved_bytes: int
-    cost: str
-    pause: str
-    stopping: str
-    problems: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """How a run ended; ``totals`` counts the whole batch by state."""
-
-    batch: str
-    exit_code: int
-    reason: str
-    message: str
-    totals: dict[State, int]
-    needs_decision: int
-    saved: int
-    cost: str
-    command: str
-
-    def lines(self) -> Iterator[str]:
-        """Give the summary, one line each, the next command to type last."""
-        counts = ", ".join(f"{jobs} {state.value}" for state, jobs in self.totals.items() if jobs)
-        yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; cost {self.cost}"
-        if self.message:
-            yield f"stopped: {self.message}"
-        left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
-        if left:
-            yield f"{left} left; go on with: {self.command} resume {self.batch}"
-        if self.totals.get(State.AMBIGUOUS):
-            yield f"{self.totals[State.AMBIGUOUS]} need a decision: {self.command} jobs {self.batch} --state ambiguous"
-        if self.totals.get(State.FAILED):
-            yield f"{self.totals[State.FAILED]} failed: {self.command} jobs {self.batch} --state failed"
 
 
 Prepare = Callable[[DatabaseThread], None]

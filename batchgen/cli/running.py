@@ -13,7 +13,8 @@ from batchgen.cli.command import Session, command, pass_session
 from batchgen.cli.planning import MANIFEST, MAX_JOBS, ONLY, SETS, show_preview
 
 if TYPE_CHECKING:
-    from batchgen.app.runs import Prepare, Report, Wishes
+    from batchgen.app.reports import Report
+    from batchgen.app.runs import Prepare, Wishes
 
 YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")

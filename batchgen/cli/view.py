@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchgen.app.runs import Snapshot
+from batchgen.app.reports import Snapshot
 from batchgen.cli.output import cut, duration, size
 
 if TYPE_CHECKING:

@@ -1,0 +1,55 @@
+"""What a run shows: a snapshot while it works, a report when it has ended."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from batchgen.core.states import LIVE, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A running batch at one instant, for whoever watches."""
+
+    total: int
+    done: int
+    failed: int
+    ambiguous: int
+    in_flight: int
+    waiting: int
+    per_minute: float
+    eta_s: float | None
+    oldest_task_s: float
+    saved_bytes: int
+    cost: str
+    pause: str
+    stopping: str
+    problems: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a run ended; ``totals`` counts the whole batch by state."""
+
+    batch: str
+    exit_code: int
+    reason: str
+    message: str
+    totals: dict[State, int]
+    needs_decision: int
+    saved: int
+    cost: str
+    command: str
+
+    def lines(self) -> Iterator[str]:
+        """Give the summary, one line each, the next command to type last."""
+        counts = ", ".join(f"{jobs} {state.value}" for state, jobs in self.totals.items() if jobs)
+        yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; cost {self.cost}"
+        if self.message:
+            yield f"stopped: {self.message}"
+        left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
+        if left:
+            yield f"{left} left; go on with: {self.command} resume {self.batch}"
+        if self.totals.get(State.AMBIGUOUS):
+            yield f"{self.totals[State.AMBIGUOUS]} need a decision: {self.command} jobs {self.batch} --state ambiguous"
+        if self.totals.get(State.FAILED):
+            yield f"{self.totals[State.FAILED]} failed: {self.command} jobs {self.batch} --state failed"
