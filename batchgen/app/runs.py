@@ -18,6 +18,7 @@ from batchgen import __version__
 from batchgen.api.client import HttpClient
 from batchgen.app import database, vendor
 from batchgen.app.clock import SystemClock
+from batchgen.app.notifying import notify
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor, require_key
 from batchgen.core.errors import InputError
@@ -121,9 +122,13 @@ def work(
         key = require_key(run, settings)
         diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
         _refuse_references(thread, stored.id)
+        if run.on_ambiguous != "hold":
+            diary.get("run").warning("run.policy_not_available", on_ambiguous=run.on_ambiguous, instead="hold, then batchgen resolve")
         with vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             shift = _Shift(batch=stored.name, batch_id=stored.id, run=run, settings=settings, thread=thread, vendor=reached, wishes=wishes)
-            return shift.work(watch=watch, fit=fit)
+            report = shift.work(watch=watch, fit=fit)
+        notify(run, settings, report, diary.get("run"))
+        return report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,3 +86,16 @@ def test_reference_images_are_planned_and_refused_at_run_time(cli: CommandLine, 
     assert 2 == run.code
     assert "reference" in run.err
     assert [] == vendor.charges(", with a shoe")
+
+
+def test_a_finished_run_tells_somebody(cli: CommandLine, vendor: Vendor) -> None:
+    """The command gets the summary as one argument, whatever it holds, and never the key."""
+    command = ["sh", "-c", 'printf "%s|%s" "$1" "$(env | grep -c canary)" > told', "sh", "{{ event }}: {{ summary }}"]
+    notify = [{"events": ["finished"], "command": command}, {"events": ["finished"], "command": ["no-such-program"]}]
+    cli.write(study(vendor.url, ["a fox, told"], notify=notify))
+
+    run = cli("run", "study.yaml", "-y")
+
+    assert 0 == run.code, run.err
+    assert "finished: study: 1 saved" in (cli.folder / "told").read_text()
+    assert (cli.folder / "told").read_text().endswith("|0")
