@@ -1,14 +1,19 @@
 """Write what a new user starts from: a manifest, its JSON Schema, an example of the environment file."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from batchgen.app.vendor import rules_for
 from batchgen.core.errors import FileError, InputError
+from batchgen.planning.loader import load
 from batchgen.planning.schema import manifest_schema
 from batchgen.planning.sniff import starter
 
+_TRIAL: Final = ".manifest.part.yaml"
+_MANY: Final = 1_000_000
 _ENV_EXAMPLE: Final = """\
 # Copy to .env, fill in, and name it: batchgen --env-file .env run manifest.yaml
 JIMMYAI_API_KEY=
@@ -19,10 +24,13 @@ JIMMYAI_API_KEY=
 def write_starter(folder: Path, prompts: Path | None, *, overwrite: bool) -> Iterator[Path]:
     """Write the three files and give each path once it is written.
 
-    Raises InputError, before anything is written, when one of them exists and ``overwrite`` is false.
+    Raises InputError, before anything of them is written, when one of them exists and ``overwrite`` is false, and ManifestError when the
+    prompt file is such that its manifest could not be planned.
     """
+    written = None if prompts is None else os.path.relpath(prompts.resolve(), folder.resolve())
+    text = starter(prompts, written=written)
     contents = {
-        folder / "manifest.yaml": starter(prompts if prompts is None else prompts.resolve()),
+        folder / "manifest.yaml": text,
         folder / "manifest.v1.schema.json": json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n",
         folder / ".env.example": _ENV_EXAMPLE,
     }
@@ -31,8 +39,18 @@ def write_starter(folder: Path, prompts: Path | None, *, overwrite: bool) -> Ite
         raise InputError(f"{', '.join(present)}: exists already; --force overwrites")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _try_out(folder / _TRIAL, text)
         for path, text in contents.items():
             path.write_text(text, encoding="utf-8")
             yield path
     except OSError as error:
         raise FileError(f"cannot write into {folder}: {error.strerror}") from error
+
+
+def _try_out(trial: Path, text: str) -> None:
+    """Plan the manifest from a file of its own, so that its paths are read as they will be."""
+    trial.write_text(text, encoding="utf-8")
+    try:
+        load(trial, rules_for=rules_for, environ={}, max_jobs=_MANY)
+    finally:
+        trial.unlink()

@@ -11,6 +11,7 @@ from typing import Self
 
 from batchgen.planning import prompts
 from batchgen.planning.manifest import FormatName, Pick
+from batchgen.planning.objects import Structure
 from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.reader import Path as Place
 from batchgen.planning.reader import Report
@@ -169,6 +170,8 @@ class FileSource:
 
     def _flaw(self, prompt: Prompt) -> tuple[str, str] | None:
         """Say by code and message why a row cannot be used."""
+        if isinstance(prompt.text, Structure):
+            return "E203", "the prompt is a list or an object, not a text; name the text in it with a pointer such as /caption/en"
         if reason := prompts.unusable(prompt.text):
             return reason
         if not (_is_storable(prompt.id) and _is_storable(prompt.labels)):

@@ -1,5 +1,6 @@
 """Collect every problem of a manifest, each with its place, so that they can be told all at once."""
 
+import re
 from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Final
@@ -8,6 +9,10 @@ from batchgen.core.errors import ManifestError
 from batchgen.core.problems import Problem, Severity
 from batchgen.planning.reader import Node, Path
 
+SECRET: Final = re.compile(r"(?<![A-Za-z0-9])sk[-_][A-Za-z0-9_-]{6,}|Bearer\s+\S{8,}")
+"""What looks like a key, wherever it stands; no message ever quotes it."""
+
+_HIDDEN: Final = "sk-…"
 MOST: Final = 200
 """More problems of one code than this help nobody; the rest is counted."""
 
@@ -46,7 +51,8 @@ class Findings:
         count = self._counts.get(code, 0) + 1
         self._counts[code] = count
         if count <= MOST:
-            problem = Problem(code=code, message=message, path=path, line=line, column=column, hint=hint, severity=severity)
+            said, help_ = SECRET.sub(_HIDDEN, message), SECRET.sub(_HIDDEN, hint)
+            problem = Problem(code=code, message=said, path=path, line=line, column=column, hint=help_, severity=severity)
             self._problems[problem] = None
 
     def here(self, code: str, message: str, line: int, column: int, *, hint: str = "") -> None:

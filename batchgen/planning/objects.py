@@ -1,6 +1,7 @@
 """Prompt files of texts or objects: jsonl, json and yaml. Numbers stay as they are written."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from json import JSONDecodeError
@@ -12,11 +13,18 @@ from batchgen.planning.reader import MAX_BYTES, MAX_DEPTH, Report
 from batchgen.planning.reader import read as read_yaml
 from batchgen.planning.tables import Getter, Row, itself, say_nothing
 
+_BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _ITEMS_HINT: Final = "name the place of the list with `items: /key`"
 
 
 class _Number(str):
     """A JSON number as it was written."""
+
+    __slots__ = ()
+
+
+class Structure(str):
+    """A JSON list or object, as compact JSON: good for a label, not for a prompt."""
 
     __slots__ = ()
 
@@ -87,6 +95,8 @@ def at_pointer(value: object, steps: Iterable[str]) -> object:
 
 def as_text(value: object) -> str | None:
     """Give a JSON value as text: texts and numbers as they stand there, lists and objects as compact JSON, null as nothing."""
+    if isinstance(value, dict | list):
+        return Structure(_compact(value))
     return str(value) if isinstance(value, str) else None if value is None else _compact(value)
 
 
@@ -141,16 +151,49 @@ def _is_deep(value: object) -> bool:
 
 
 def json_items(path: Path, report: Report, items: str) -> Iterator[tuple[int, object]]:
-    """Give the items of a JSON list, at the top or at a pointer; they have no lines."""
+    """Give the items of a JSON list, at the top or at a pointer, each with the line it begins in."""
     text = content_of(path, report)
     if text is None:
         return
     with suppress(_NotJsonError):
-        value = at_pointer(_parsed(text, report), pointer(items) if items else ())
+        steps = pointer(items) if items else ()
+        value = at_pointer(_parsed(text, report), steps)
         if isinstance(value, list):
-            yield from ((0, item) for item in value)
+            yield from zip(_lines(text, steps), value, strict=True)
         else:
             report("E203", f"must be a list of texts or objects{_where(items)}", 1, 1, hint=_ITEMS_HINT)
+
+
+def _lines(text: str, steps: Iterable[str]) -> Iterator[int]:
+    """Give the line of every item of the list that the steps lead to, in a text that is known to be JSON."""
+    at = _past_blanks(text, 0)
+    for step in steps:
+        at = [place for name, place in _members(text, at) if name == step][-1]
+    line, before = 1, 0
+    for _, place in _members(text, at):
+        line += text.count("\n", before, place)
+        before = place
+        yield line
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int]]:
+    """Give the name (a list's: the number) and the offset of every member of the list or object at an offset."""
+    is_object, number = text[at] == "{", 0
+    at = _past_blanks(text, at + 1)
+    while text[at] not in "]}":
+        name = str(number)
+        if is_object:
+            name, at = _DECODER.raw_decode(text, at)
+            at = _past_blanks(text, _past_blanks(text, at) + 1)
+        yield name, at
+        at = _past_blanks(text, _DECODER.raw_decode(text, at)[1])
+        at = _past_blanks(text, at + 1) if text[at] == "," else at
+        number += 1
+
+
+def _past_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found is not None else at
 
 
 def yaml_items(path: Path, report: Report, items: str) -> Iterator[tuple[int, object]]:

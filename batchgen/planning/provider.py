@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batchgen.core.ports import Rules
-from batchgen.planning.findings import Findings, did_you_mean
+from batchgen.planning.findings import SECRET, Findings, did_you_mean
 from batchgen.planning.manifest import Manifest
 from batchgen.planning.reader import Node, Path
 from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded
@@ -16,7 +16,6 @@ from batchgen.planning.templates import TemplateRefusedError, Text
 KNOWN_USES: Final = ("jimmyai", "sim")
 NOTIFY_VARIABLES: Final = ("batch", "event", "summary")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET: Final = re.compile(r"(?<![A-Za-z0-9])sk[-_][A-Za-z0-9_-]{6,}|Bearer\s+\S{8,}")
 _KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_]{20,}")
 _LONGEST_URL: Final = 2000
 _KEY_HINT: Final = "put the key into an environment variable and its name here"
@@ -50,7 +49,7 @@ def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, s
     for number, notice in enumerate(manifest.notify):
         for place, word in enumerate(notice.command):
             at = ("notify", number, "command", place)
-            reader.read(word, at)
+            reader.read(word, at, is_stored=False)
             try:
                 Text(word, known=NOTIFY_VARIABLES)
             except TemplateRefusedError as error:
@@ -92,13 +91,18 @@ class _Reader:
         self._findings = findings
         self._environ = environ
 
-    def read(self, text: str, at: Path) -> str | None:
+    def read(self, text: str, at: Path, *, is_stored: bool = True) -> str | None:
+        """Fill a text in; one that is stored with the plan must not turn into a key."""
         try:
-            return expanded(text, self._environ)
+            value = expanded(text, self._environ)
         except UnsetVariableError as error:
             hint = f"set it, or write ${{{error.name}:-default}}"
             self._findings.error("E112", str(error), at, hint=hint)
             return None
+        if is_stored and value != text and (SECRET.search(value) or _KEY_LIKE.fullmatch(value)):
+            self._findings.error("E110", "the variable holds what looks like a key", at, hint=_KEY_HINT)
+            return None
+        return value
 
     def read_url(self, text: str, at: Path) -> str:
         address = self.read(text, at)
@@ -115,7 +119,7 @@ def _key_name(word: str, findings: Findings) -> str:
     at = ("provider", "api_key_env")
     if _KEY_LIKE.fullmatch(word):
         findings.error("E110", "this looks like a key, not like a variable's name", at, hint=_KEY_HINT)
-    elif word and not _NAME.fullmatch(word) and not _SECRET.search(word):
+    elif word and not _NAME.fullmatch(word) and not SECRET.search(word):
         findings.error("E103", "must be the name of an environment variable", at, hint=_KEY_HINT)
     return word
 
@@ -137,6 +141,6 @@ def _refuse_secrets(findings: Findings) -> None:
 
 def _secrets(node: Node) -> list[Node]:
     if isinstance(node.value, str):
-        return [node] if _SECRET.search(node.value) else []
+        return [node] if SECRET.search(node.value) else []
     children = node.value.values() if isinstance(node.value, dict) else node.value
     return [place for child in children for place in _secrets(child)]

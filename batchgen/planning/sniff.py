@@ -11,6 +11,7 @@ from typing import Final
 from batchgen.planning import prompts
 from batchgen.planning.manifest import FormatName
 from batchgen.planning.naming import slug
+from batchgen.planning.objects import Structure
 from batchgen.planning.tables import Row, Table, say_nothing
 
 _ROWS: Final = 1000
@@ -105,7 +106,7 @@ def _sniffed(file: Path, file_format: FormatName) -> _Sniffed:
 
 def _texts(table: Table, name: str, rows: Sequence[Row]) -> list[str]:
     get = table.getter(name)
-    return [get(row) or "" for row in rows] if get is not None else []
+    return ["" if isinstance(text := get(row), Structure) else text or "" for row in rows] if get is not None else []
 
 
 def _prompt_column(columns: dict[str, list[str]]) -> str:

@@ -13,6 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_OUTPUT_BYTES: Final = 32 * 1024
 _STATEMENT: Final = re.compile(r"\{[%#]")
+_EXPRESSION: Final = re.compile(r"\{\{(.*?)(?:\}\}|\Z)", re.DOTALL)
+_MOST_FILTERS: Final = 50
 _ALLOWED: Final = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Filter)
 
 
@@ -64,11 +66,12 @@ class Text:
 
     def __init__(self, source: str, *, known: Collection[str] | None = None) -> None:
         """Read a template; raise TemplateRefusedError, also for a variable outside ``known``."""
-        self.variables: Final = _variables(source)
+        tree = _parsed(source)
+        self.variables: Final = frozenset(_names(tree))
         for name in sorted(self.variables):
             if known is not None and name not in known:
                 raise TemplateRefusedError(f"unknown variable {name!r}", unknown=name)
-        self._template: Final[Template] = _ENVIRONMENT.from_string(source)
+        self._template: Final[Template] = _ENVIRONMENT.from_string(tree)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Fill the variables in; raise TemplateOutputError when the result is too long."""
@@ -78,16 +81,24 @@ class Text:
         return text
 
 
-def _variables(source: str) -> frozenset[str]:
+def _parsed(source: str) -> nodes.Template:
+    """Parse a template; carriage returns, which Jinja would turn into line feeds, are carried around it."""
     if _STATEMENT.search(source):
         raise TemplateRefusedError("statements and comments are not allowed in a template, only {{ variables }}")
+    if any(found.count("|") > _MOST_FILTERS for found in _EXPRESSION.findall(source)):
+        raise TemplateRefusedError(f"an expression has more than {_MOST_FILTERS} filters")
+    mark = next(char for char in map(chr, range(0xE000, 0xF900)) if char not in source)
     try:
-        tree = _ENVIRONMENT.parse(source)
+        tree = _ENVIRONMENT.parse(source.replace("\r", mark))
     except TemplateSyntaxError as error:
         raise TemplateRefusedError(f"the template is not well-formed: {error.message}") from error
-    except (TemplateError, RecursionError) as error:
+    except (TemplateError, RecursionError, ValueError) as error:
         raise TemplateRefusedError("the template is not well-formed") from error
-    return frozenset(_names(tree))
+    for data in tree.find_all(nodes.TemplateData):
+        data.data = data.data.replace(mark, "\r")
+    for const in tree.find_all(nodes.Const):
+        const.value = const.value.replace(mark, "\r") if isinstance(const.value, str) else const.value
+    return tree
 
 
 def _names(tree: nodes.Node) -> set[str]:

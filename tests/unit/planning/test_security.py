@@ -43,7 +43,7 @@ def test_a_key_that_a_variable_brings_into_an_address_is_not_quoted(desk: Desk) 
 
     problems = desk.problems(body, environ={"KEY": CANARY})
 
-    assert [problem.code for problem in problems] == ["E113"]
+    assert [problem.code for problem in problems] == ["E110"]
     assert "canary" not in str(problems[0])
 
 
