@@ -353,3 +353,28 @@ def test_a_path_that_cannot_be_one_is_unreadable(tmp_path: Path) -> None:
         open_regular(tmp_path / ("x" * 5000))
     with pytest.raises(UnreadableError):
         open_regular(Path("a\0b"))
+
+
+def test_carriage_returns_of_a_template_are_kept(desk: Desk) -> None:
+    """What is sent is what was written, line ends included."""
+    plan = desk.plan('prompts:\n- {template: "A\\r\\n{{ a }}\\r", vars: {a: ["x\\r\\ny"]}}\n')
+
+    assert ["A\r\nx\r\ny\r"] == [job.prompt for job in plan.jobs()]
+
+
+def test_rows_of_a_json_list_are_told_by_their_lines(desk: Desk) -> None:
+    """Each bad row is its own problem, at the line where it begins."""
+    desk.put("a.json", '[{"p": "a"},\n {"p": ""},\n {"p": ["b"]},\n 5]\n')
+
+    problems = desk.problems("prompts: [{file: a.json, prompt: p}]\n")
+
+    assert [(2, "E205"), (3, "E203"), (4, "E203")] == [(problem.line, problem.code) for problem in problems]
+
+
+def test_a_structure_is_no_prompt(desk: Desk) -> None:
+    """Nobody wants to pay for a picture of ``["a"]``."""
+    desk.put("a.jsonl", '{"p": "a"}\n{"p": {"en": "b"}}\n')
+
+    problems = desk.problems("prompts: [{file: a.jsonl, prompt: p}]\n")
+
+    assert [(2, "E203")] == [(problem.line, problem.code) for problem in problems]

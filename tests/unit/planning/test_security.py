@@ -184,3 +184,28 @@ def test_a_result_has_a_bound() -> None:
     with pytest.raises(TemplateOutputError):
         Text("{{ a | replace('x', '" + "y" * 1000 + "') }}").render({"a": "x" * 1000})
     assert len(Text("{{ a }}").render({"a": "x" * 20_000})) == 20_000
+
+
+def test_a_variable_that_holds_a_key_is_refused_where_its_name_was_meant(desk: Desk) -> None:
+    """``api_key_env: ${KEY}`` is a slip that would store the key with the plan."""
+    problems = desk.problems("prompts: [a]\nprovider: {api_key_env: '${KEY}'}\n", environ={"KEY": CANARY})
+
+    assert [problem.code for problem in problems] == ["E110"]
+    assert "canary" not in str(problems[0])
+
+
+@pytest.mark.parametrize("body", ["prompts: [a]\nlimits: {deadline: %s}\n", "prompts: [a]\n%s: 1\n"])
+def test_a_key_in_an_unexpected_place_is_not_quoted(desk: Desk, body: str) -> None:
+    """Whatever the message is about, it never shows what looks like a key."""
+    problems = desk.problems(body % CANARY)
+
+    assert problems
+    assert not any("canary" in str(problem) for problem in problems)
+
+
+@pytest.mark.parametrize("count", [60, 200, 5000])
+def test_a_chain_of_filters_is_refused(desk: Desk, count: int) -> None:
+    """No parser is driven out of its depth."""
+    problems = desk.problems("prompts:\n- {template: '{{ a%s }}', vars: {a: [x]}}\n" % ("|upper" * count))
+
+    assert [problem.code for problem in problems] == ["E501"]
