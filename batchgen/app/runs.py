@@ -52,6 +52,9 @@ __all__ = ["Ports", "Wishes", "require_key", "wishes", "work"]
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 86_400.0
+_LONGEST_SILENCE_S: Final = 900.0
+"""How long a vendor may keep us from ordering, and from asking after what is paid; a longer wish is taken for junk."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -150,16 +153,17 @@ class _Shift:
         begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
         run_id = begun.result()
         ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
-        ending = runs.Ending(stop_reason="bug", exit_code=1)
+        ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=1)
         try:
-            stop, progress = asyncio.run(self._work(ledger, clock, run_id=run_id, watch=watch, fit=fit))
-            report = self._report(stop, progress)
-            ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code)
+            engine = asyncio.run(self._work(ledger, clock, run_id=run_id, watch=watch, fit=fit))
+            report = self._report(engine.bearing.stop, engine.bearing.progress)
+            ending = None if engine.left_orders_open else runs.Ending(stop_reason=report.reason, exit_code=report.exit_code)
             return report
         finally:
-            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
+            if ending is not None:
+                self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
 
-    async def _work(self, ledger: SqlLedger, clock: Clock, *, run_id: int, watch: Watch | None, fit: Fit) -> tuple[Stop | None, Progress]:
+    async def _work(self, ledger: SqlLedger, clock: Clock, *, run_id: int, watch: Watch | None, fit: Fit) -> Engine:
         limits = self.wishes.upon(self.run.limits(now=clock.now()), now=clock.now())
         client = HttpClient(
             self.vendor.base_url,
@@ -177,7 +181,8 @@ class _Shift:
             heart = asyncio.create_task(self._beat(run_id))
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
-                    return await engine.run(), engine.bearing.progress
+                    await engine.run()
+                    return engine
                 finally:
                     heart.cancel()
                     await client.close()
@@ -210,11 +215,10 @@ class _Shift:
             random=random,
             threads=threads,
         )
-        agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random))
+        agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random, longest_s=_LONGEST_PAUSE_S))
         orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing)
-        follower = Follower(
-            steps=steps, agenda=agenda, places=places, questions=_gate(limits, random), latencies=latencies, bearing=bearing
-        )
+        questions = _gate(limits, random, longest_s=_LONGEST_SILENCE_S)
+        follower = Follower(steps=steps, agenda=agenda, places=places, questions=questions, latencies=latencies, bearing=bearing)
         return Engine(steps=steps, ledger=ports.ledger, agenda=agenda, orderer=orderer, follower=follower, bearing=bearing)
 
     def _snapshot(self, engine: Engine) -> Snapshot:
@@ -257,8 +261,8 @@ class _Shift:
         )
 
 
-def _gate(limits: Limits, random: Random) -> Gate:
-    return Gate(random=random, initial_s=limits.backoff.initial_s)
+def _gate(limits: Limits, random: Random, *, longest_s: float) -> Gate:
+    return Gate(random=random, initial_s=limits.backoff.initial_s, longest_s=longest_s)
 
 
 def _refuse_references(thread: DatabaseThread, batch_id: int) -> None:

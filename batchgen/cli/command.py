@@ -1,5 +1,6 @@
 """The command class: global options after the command too, examples at the end of ``--help``, errors as one line and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchgen.core.errors import BatchgenError, ManifestError
+from batchgen.core.exits import Exit
 
 if TYPE_CHECKING:
     from batchgen.settings import Settings
@@ -85,7 +87,9 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code; nothing but our own bugs (exit 1) ever shows a traceback."""
     try:
         result = group.main(args=arguments, standalone_mode=False, prog_name="batchgen")
-        sys.stdout.flush()
+        return _flushed(result if isinstance(result, int) else 0)
+    except SystemExit:  # click leaves so when whoever read our output has gone
+        return _flushed(0)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.Abort:
@@ -94,10 +98,6 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not complain when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except ManifestError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
@@ -109,7 +109,22 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the top of the program: what arrives here is a bug of ours
         return _report_bug(error)
-    return result if isinstance(result, int) else 0
+
+
+def _flushed(code: int) -> int:
+    """Write out the answer. A reader that has gone is no error; an answer that finds no place is one of storage."""
+    if sys.stdout is None or sys.stdout.closed:
+        return code
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter must not complain again when it closes what cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            return code
+        click.echo(f"error: the answer could not be written: {error.strerror}", err=True)
+        return code or Exit.STORAGE
+    return code
 
 
 def _report_bug(error: Exception) -> int:

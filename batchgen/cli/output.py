@@ -4,6 +4,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -14,6 +15,12 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 def document(kind: str, **content: object) -> None:
     """Print one JSON document of schema ``batchgen.<kind>/1``."""
     click.echo(json.dumps({"schema": f"batchgen.{kind}/1", **content}, ensure_ascii=False, indent=2))
+
+
+def say(text: str) -> None:
+    """Print a line for people on the way; one that finds no reader or no room is dropped, because the work matters more."""
+    with suppress(OSError):
+        click.echo(harmless(text))
 
 
 def line(content: Mapping[str, object]) -> None:

@@ -108,7 +108,7 @@ def show_preview(preview: "Preview") -> None:
     for warning in preview.plan.warnings:
         click.echo(output.harmless(str(warning)), err=True)
     for text in preview.lines():
-        click.echo(output.harmless(text))
+        output.say(text)
 
 
 def _words(value: object) -> tuple[str, ...]:

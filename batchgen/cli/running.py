@@ -118,4 +118,4 @@ def say_rows(rows: int) -> None:
 def say_end(report: "Report") -> None:
     """Print how a run ended, and what to type next."""
     for text in report.lines():
-        click.echo(output.harmless(text))
+        output.say(text)

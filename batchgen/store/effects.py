@@ -95,11 +95,11 @@ class Purse:
             setattr(self, pocket, getattr(self, pocket) + sign * weight)
             self.orders += sign
 
-    def reserve(self, order: e.SubmitStarted, *, open_orders: int) -> int | None:
+    def reserve(self, order: e.SubmitStarted, *, open_orders: int, live_tasks: int) -> int | None:
         """Give the estimate to book for an order, or raise BudgetReachedError.
 
         An order of unknown price under a cost cap takes all that is left, so that only one such order is out until its price is known.
-        The verdict is final when no order is open whose reservation may still be released.
+        The verdict is final when no order is open whose reservation may still be released, and no task whose cost may still be told.
         """
         if order.cap_orders is not None and self.orders >= order.cap_orders:
             raise BudgetReachedError(f"all {order.cap_orders} orders of the budget are taken", is_final=open_orders == 0)
@@ -108,7 +108,7 @@ class Purse:
         left = order.cap_cost - self.committed
         needed = max(left, 1) if order.reserved is None else order.reserved
         if needed > left:
-            raise BudgetReachedError("the next order does not fit under the cost limit", is_final=open_orders == 0)
+            raise BudgetReachedError("the next order does not fit under the cost limit", is_final=open_orders + live_tasks == 0)
         return needed
 
 

@@ -124,7 +124,8 @@ class _Group:
         if n >= ATTEMPTS_PER_JOB:
             raise IllegalTransitionError(f"job {job.id} has been ordered {job.attempts} times")
         purse = self._purses[job.batch_id]
-        estimate = purse.reserve(order, open_orders=self._totals[job.batch_id, State.SUBMITTING])
+        count = {state: self._totals[job.batch_id, state] for state in (State.SUBMITTING, State.SUBMITTED)}
+        estimate = purse.reserve(order, open_orders=count[State.SUBMITTING], live_tasks=count[State.SUBMITTED])
         attempt = AttemptRow(
             id=job.id * ATTEMPTS_PER_JOB + n,
             job_id=job.id,

@@ -40,6 +40,8 @@ class Engine:
     _orders: set[asyncio.Task[None]] = field(default_factory=set)
     _follows: set[asyncio.Task[None]] = field(default_factory=set)
     _claims: set[asyncio.Task[None]] = field(default_factory=set)
+    left_orders_open: bool = False
+    """Whether the run was left while orders were under way: their rows stay open for the next start to judge."""
     _signal: int | None = None
     _bug: BaseException | None = None
 
@@ -69,6 +71,7 @@ class Engine:
             self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message=message)
             self.bearing.progress.stopping = message
         else:
+            self.left_orders_open = bool(self._orders)
             self._cancel(self._orders)
         self._cancel(self._follows)
         self.bearing.wake.set()
@@ -153,8 +156,9 @@ class Engine:
     async def _sleep(self) -> None:
         """Wait for the next thing to happen: a task that ends, a step that is due, a gate that opens."""
         now = self.steps.clock.monotonic()
-        places = self.orderer.places
-        ahead = (self.agenda.next_at(), self.orderer.claim_at, places.opens_at(), *places.slots(), self.follower.questions.shut_until)
+        orderer, places = self.orderer, self.orderer.places
+        of_orders = (orderer.claim_at, orderer.budget_at, places.opens_at(), *places.slots())
+        ahead = (self.agenda.next_at(), *of_orders, self.follower.questions.shut_until)
         wait_s = min([_IDLE_S, *(at - now for at in ahead if at is not None and at > now)])
         timer = asyncio.get_running_loop().call_later(wait_s, self.bearing.wake.set)
         await self.bearing.wake.wait()

@@ -24,6 +24,8 @@ class Gate:
 
     random: Random
     initial_s: float = 5.0
+    longest_s: float = 86_400.0
+    """A vendor's wish for more than this is not believed."""
     shut_until: float = 0.0
     why: str = ""
     shut_for_s: float = 0.0
@@ -50,7 +52,7 @@ class Gate:
             self._throttles += 1
             self._throttled_at = now
         grown = min(_THROTTLE_MAX_S, self.initial_s * 2.0 ** min(self._throttles - 1, 10))
-        wait_s = retry_after_s if retry_after_s is not None else grown
+        wait_s = grown if retry_after_s is None or retry_after_s > self.longest_s else retry_after_s
         self.shut(now, wait_s * (1 + _JITTER * self.random.random()), "rate limited")
 
     def passed(self) -> None:

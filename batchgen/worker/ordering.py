@@ -20,6 +20,7 @@ from batchgen.worker.verdicts import Lost, NotSent, SubmitAnswer
 
 _PAGE: Final = 256
 _LOOK_AGAIN_S: Final = 2.0
+_BUDGET_GAP_S: Final = 0.5
 """How soon rows planned by another shell are noticed."""
 _DISK_FLOOR_BYTES: Final = 256 * 1024 * 1024
 
@@ -40,8 +41,8 @@ class Orderer:
     _full: frozenset[str] = frozenset()
     posting: int = 0
     """Orders that are going out or whose answer is awaited."""
-    _unsettled: int = 0
-    _waits_for_budget: bool = False
+    budget_at: float = 0.0
+    """When to try again whether an order fits under the budget, after one did not while money was still open."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -55,7 +56,7 @@ class Orderer:
 
     def next_job(self, now: float) -> Job | None:
         """Take the first claimed row that may be ordered now."""
-        if self.places.room() <= 0 or self._waits_for_budget:
+        if self.places.room() <= 0 or now < self.budget_at:
             return None
         full = self.places.full_models()
         for job in self._page:
@@ -67,12 +68,16 @@ class Orderer:
         return None
 
     def wants_rows(self, now: float) -> bool:
-        """Say whether it is time to ask the database for rows: there is room, and none in hand may use it."""
+        """Say whether it is time to ask the database for rows: there is room, and none in hand may use it.
+
+        While the gate is shut it is asked all the same, now and then: somebody may have cancelled all that was left.
+        """
         full = self.places.full_models()
-        may_ask = now >= self.claim_at or self.bearing.rows_left is None or full != self._full
-        if not may_ask or self.places.room() <= 0 or self._waits_for_budget or self.places.opens_at() > now:
+        if now < self.claim_at and self.bearing.rows_left is not None and full == self._full:
             return False
-        return all(job.model in full for job in self._page)
+        if self.places.opens_at() > now:
+            return now >= self.claim_at
+        return self.places.room() > 0 and now >= self.budget_at and all(job.model in full for job in self._page)
 
     async def claim(self) -> None:
         """Fetch the next page of rows that may be ordered."""
@@ -87,7 +92,8 @@ class Orderer:
         wait_s = 0.0 if jobs else _LOOK_AGAIN_S
         if due is not None and due > clock.now():
             wait_s = min(_LOOK_AGAIN_S, (due - clock.now()).total_seconds())
-        self.claim_at = clock.monotonic() + wait_s
+        now = clock.monotonic()
+        self.claim_at = now + (wait_s if self.places.opens_at() <= now else _LOOK_AGAIN_S)
 
     def drop_page(self) -> None:
         """Forget claimed rows that were not ordered; they are still planned in the database."""
@@ -96,14 +102,6 @@ class Orderer:
     async def order(self, job: Job) -> None:
         """Buy one image and see what the answer means for the run."""
         self._unrecorded.add(job.id)
-        self._unsettled += 1
-        try:
-            await self._order(job)
-        finally:
-            self._unsettled -= 1
-            self._waits_for_budget = self._waits_for_budget and self._unsettled > 0
-
-    async def _order(self, job: Job) -> None:
         asked_at = self.steps.clock.monotonic()
         try:
             self._check_disk()
@@ -123,7 +121,7 @@ class Orderer:
         self.bearing.progress.orders += 1
         self._weigh(answer, asked_at)
         job = await self.steps.settle(job, answer)
-        self._waits_for_budget = False
+        self.budget_at = 0.0
         self._follow_up(job, answer)
 
     def look_again(self) -> None:
@@ -139,7 +137,7 @@ class Orderer:
         if error.is_final:
             self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=str(error)))
         else:
-            self._waits_for_budget = True
+            self.budget_at = self.steps.clock.monotonic() + _BUDGET_GAP_S
             self.look_again()
 
     def _weigh(self, answer: SubmitAnswer, asked_at: float) -> None:

@@ -74,5 +74,7 @@ class Recorder:
                     self.progress.spent = (self.progress.spent or 0) + cost
             case _:
                 facts["task_id"] = job.task_id
-        note = self.log.warning if recorded.state in {State.FAILED, State.AMBIGUOUS} and recorded.state is not job.state else self.log.info
+        is_setback = recorded.state in {State.FAILED, State.AMBIGUOUS} and recorded.state is not job.state
+        is_parked = isinstance(event, e.TaskStalled) or (isinstance(event, e.DownloadDeferred) and event.next_at is None)
+        note = self.log.warning if is_setback or is_parked else self.log.info
         note(f"job.{event.word()}", **facts)

@@ -1,6 +1,8 @@
 """What a run finds around it: the embedded simulator, folders that cannot be used, parts that come with a later version."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.cli import CommandLine, Vendor, study, wait_until
@@ -99,3 +101,20 @@ def test_a_finished_run_tells_somebody(cli: CommandLine, vendor: Vendor) -> None
     assert 0 == run.code, run.err
     assert "finished: study: 1 saved" in (cli.folder / "told").read_text()
     assert (cli.folder / "told").read_text().endswith("|0")
+
+
+def test_readers_that_leave_early_are_no_error(cli: CommandLine, vendor: Vendor) -> None:
+    """``events | head`` ends quietly, and an answer that finds no room is a matter of storage."""
+    cli.write(study(vendor.url, [f"a fox, {number}" for number in range(4)]))
+    cli("run", "study.yaml", "-y")
+    program = f"{sys.executable} -m batchgen"
+
+    piped = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; for n in 1 2 3; do {program} events --jsonl | head -1 >/dev/null || exit; done"],
+        cwd=cli.folder,
+        env=cli.environment(),
+        check=False,
+    )
+    full = subprocess.run(["bash", "-c", f"{program} events --jsonl > /dev/full"], cwd=cli.folder, env=cli.environment(), check=False)
+
+    assert (0, 7) == (piped.returncode, full.returncode)

@@ -138,7 +138,8 @@ class FakeLedger:
             reserved = Micros(left) if reserved is None else reserved
             is_over = is_over or left <= 0 or reserved > left
         if is_over:
-            is_final = all(attempt.outcome is not Outcome.OPEN for attempt in chargeable)
+            may_cost_less = event.cap_cost is not None and State.SUBMITTED in self.states()
+            is_final = not may_cost_less and all(attempt.outcome is not Outcome.OPEN for attempt in chargeable)
             raise BudgetReachedError("the order does not fit under the cap", is_final=is_final)
         attempt = Attempt(id=next(reversed(self.by_id), 0) + 1, job_id=job.id, reserved=reserved)
         self.by_id[attempt.id] = attempt

@@ -15,7 +15,7 @@ def _places(**changes: object) -> SubmitGate:
     return SubmitGate(limits=limits(**changes), gate=Gate(Random(3)))
 
 
-@given(retry_after_s=st.floats(min_value=0, max_value=1e6), seed=st.integers())
+@given(retry_after_s=st.floats(min_value=0, max_value=86_400), seed=st.integers())
 def test_retry_after_is_obeyed_with_positive_jitter(retry_after_s: float, seed: int) -> None:
     """The gate stays shut for the wished time and at most a fifth longer, never shorter."""
     gate = Gate(Random(seed))
@@ -23,6 +23,15 @@ def test_retry_after_is_obeyed_with_positive_jitter(retry_after_s: float, seed: 
     gate.throttled(100.0, asked_at=99.0, retry_after_s=retry_after_s)
 
     assert 100.0 + retry_after_s <= gate.shut_until <= 100.0 + retry_after_s * 1.2 + 1e-6
+
+
+def test_a_wish_for_longer_than_a_day_is_taken_for_junk() -> None:
+    """One broken header must not end the night."""
+    gate = Gate(Random(3))
+
+    gate.throttled(0.0, asked_at=0.0, retry_after_s=1e9)
+
+    assert 5.0 <= gate.shut_until <= 6.0
 
 
 def test_throttling_without_a_wish_backs_off_from_5_to_120_seconds() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from batchgen.api.dialects.jimmyai import answers, models, words
 from batchgen.api.dialects.jimmyai.answers import Answer
+from batchgen.api.envelope import excerpt
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import Job, Params
 from batchgen.core.ports import Call, Complaint, Model, Reply
@@ -78,7 +79,7 @@ class JimmyAI:
         if answer.status == 429:
             return Throttled(message=answer.message, retry_after_s=answers.retry_after_s(reply.headers))
         if answer.is_success:
-            return Unreadable(message=f"success without a task id: {answer.message}")
+            return Unreadable(message=f"success without a task id: {_whole(answer)}")
         return _refusal(answer, reply)
 
     def poll(self, task_id: str) -> Call:
@@ -159,10 +160,15 @@ def _refusal_by_code(answer: Answer) -> SubmitReading:
     """Read what only the code can tell: an error of the vendor's own is unproven, an unknown code or a gateway's says nothing."""
     if answer.code == answers.PARAMETERS_CODE:
         return Rejected(reason="refused", message=answer.message)
-    is_own_failure = answer.code is not None and answer.status >= 500 and answer.status not in _GATEWAY_STATUSES
-    if answer.code == answers.SERVER_ERROR_CODE or is_own_failure:
+    is_own_failure = answer.code == answers.SERVER_ERROR_CODE or (answer.code is not None and answer.status >= 500)
+    if is_own_failure and answer.status not in _GATEWAY_STATUSES:
         return Unproven(message=answer.message)
-    return Unreadable(message=answer.message)
+    return Unreadable(message=_whole(answer))
+
+
+def _whole(answer: Answer) -> str:
+    """Keep all that is known of an answer that says nothing clear: an id may be hidden in it."""
+    return f"HTTP {answer.status}: {excerpt(answer.body)}"
 
 
 def _progress(answer: Answer) -> PollReading:

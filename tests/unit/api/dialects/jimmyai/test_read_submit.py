@@ -210,7 +210,7 @@ def test_without_an_envelope_the_status_decides(status: int, expected: str) -> N
         (200, True, "Unreadable"),
         (500, 777, "Unproven"),
         (503, 503, "Unproven"),
-        (502, -1, "Unproven"),
+        (502, -1, "Unreadable"),
         (502, 502, "Unreadable"),
         (504, 504, "Unreadable"),
         (524, 524, "Unreadable"),
