@@ -37,6 +37,7 @@ class Report:
     totals: dict[State, int]
     needs_decision: int
     saved: int
+    missing: int
     cost: str
     command: str
 
@@ -51,5 +52,7 @@ class Report:
             yield f"{left} left; go on with: {self.command} resume {self.batch}"
         if self.totals.get(State.AMBIGUOUS):
             yield f"{self.totals[State.AMBIGUOUS]} need a decision: {self.command} jobs {self.batch} --state ambiguous"
+        if self.missing:
+            yield f"{self.missing} saved files are missing or changed: {self.command} verify {self.batch}"
         if self.totals.get(State.FAILED):
             yield f"{self.totals[State.FAILED]} failed: {self.command} jobs {self.batch} --state failed"

@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -21,11 +22,14 @@ from batchgen.app.clock import SystemClock
 from batchgen.app.notifying import notify
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor, require_key
-from batchgen.core.errors import InputError
+from batchgen.app.verifying import missing_files
+from batchgen.core.errors import FileError, InputError, StoreError
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, shown, to_micros
 from batchgen.core.ports import Client, Clock, Ledger, Shelf
 from batchgen.core.states import LIVE, State
+from batchgen.files import marker
+from batchgen.files.marker import Mark
 from batchgen.files.shelf import ImageShelf
 from batchgen.logs import lines as diary
 from batchgen.planning.naming import Namer
@@ -125,6 +129,7 @@ def work(
         key = require_key(run, settings)
         diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
         _refuse_references(thread, stored.id)
+        _refuse_older_copy(thread, Path(run.output.dir))
         if run.on_ambiguous != "hold":
             diary.get("run").warning("run.policy_not_available", on_ambiguous=run.on_ambiguous, instead="hold, then batchgen resolve")
         with vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
@@ -160,6 +165,7 @@ class _Shift:
             ending = None if engine.left_orders_open else runs.Ending(stop_reason=report.reason, exit_code=report.exit_code)
             return report
         finally:
+            self._leave_mark()
             if ending is not None:
                 self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
 
@@ -173,8 +179,9 @@ class _Shift:
             user_agent=self.settings.user_agent,
         )
         namer = Namer(self.run.output.name, batch=self.run.name)
-        shelf = ImageShelf(Path(self.run.output.dir), namer.stem, sidecar=self.run.output.sidecar)
+        shelf = ImageShelf(self.folder, namer.stem, sidecar=self.run.output.sidecar)
         shelf.prepare()
+        self._leave_mark()
         ports = fit(Ports(ledger=ledger, client=client, shelf=shelf, clock=clock))
         with ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files") as threads:
             engine = self._engine(ports, limits, threads)
@@ -192,6 +199,16 @@ class _Shift:
         while True:
             await asyncio.sleep(_BEAT_EVERY_S)
             self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now()))
+            self._leave_mark()
+
+    def _leave_mark(self) -> None:
+        """Note in the output folder how far this database has come."""
+        self.thread.call(runs.progress).add_done_callback(partial(_mark, self.folder))
+
+    @property
+    def folder(self) -> Path:
+        """Give the output folder."""
+        return Path(self.run.output.dir)
 
     def _engine(self, ports: Ports, limits: Limits, threads: ThreadPoolExecutor) -> Engine:
         """Fit the parts of the worker together."""
@@ -246,7 +263,8 @@ class _Shift:
 
     def _report(self, stop: Stop | None, progress: Progress) -> Report:
         totals = queries.totals(self.thread.engine, self.batch_id)
-        undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked
+        missing = missing_files(self.thread.engine, self.batch)
+        undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
         reason = "finished" if stop is None else stop.reason
         return Report(
             batch=self.batch,
@@ -256,6 +274,7 @@ class _Shift:
             totals=dict(totals.states),
             needs_decision=undecided,
             saved=progress.saved,
+            missing=missing,
             cost=shown(totals.spent + totals.held, self.vendor.dialect.unit),
             command=database.command(self.settings),
         )
@@ -263,6 +282,30 @@ class _Shift:
 
 def _gate(limits: Limits, random: Random, *, longest_s: float) -> Gate:
     return Gate(random=random, initial_s=limits.backoff.initial_s, longest_s=longest_s)
+
+
+def _refuse_older_copy(thread: DatabaseThread, folder: Path) -> None:
+    """Raise StoreError when the folder has seen this very database further on: what it does not know would be bought again."""
+    found, here = marker.read(folder), _as_mark(thread.call(runs.progress).result())
+    if found is None:
+        return
+    if found.is_ahead_of(here):
+        raise StoreError(
+            f"this database is an older copy: the images in {folder} belong to a newer state of it (run {found.run}, not {here.run}); "
+            f"put the newer one back, or delete {folder / marker.NAME}: then whatever this copy does not know is ordered again"
+        )
+    if found.database != here.database:
+        diary.get("run").warning("run.folder_of_another_database", folder=str(folder), note="what that one bought is bought again here")
+
+
+def _mark(folder: Path, told: "Future[tuple[str, int, int]]") -> None:
+    with suppress(FileError, StoreError):  # the mark is a help; whether disk and database work is found out elsewhere
+        marker.write(folder, _as_mark(told.result()))
+
+
+def _as_mark(progress: tuple[str, int, int]) -> Mark:
+    database_id, run, event = progress
+    return Mark(database=database_id, run=run, event=event)
 
 
 def _refuse_references(thread: DatabaseThread, batch_id: int) -> None:

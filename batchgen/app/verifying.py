@@ -11,6 +11,7 @@ from batchgen.core.states import State
 from batchgen.files.verify import rehash
 from batchgen.settings import Settings
 from batchgen.store import invariants, queries
+from batchgen.store.engine import Database
 
 _SAY_EVERY_S: Final = 2.0
 _FURTHER: Final = 3
@@ -60,6 +61,18 @@ def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str]
                     said_at = monotonic()
                     on_progress(f"{audit.files} files re-hashed")
     return audit
+
+
+def missing_files(engine: Database, batch: str) -> int:
+    """Count the saved files of a batch that are not there any more, or not of their size; nothing is read from them."""
+    return sum(
+        row["state"] == "verified" and not _stands(Path(row["output_dir"]) / row["path"], row["bytes"])
+        for row in queries.known_files(engine, batch)
+    )
+
+
+def _stands(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _check_file(audit: Audit, root: Path, row: dict[str, Any]) -> None:

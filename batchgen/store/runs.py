@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from batchgen.store import schema as s
 
@@ -58,3 +58,10 @@ def latest(connection: Connection, batch_id: int | None = None) -> RowMapping | 
     if batch_id is not None:
         query = query.where(s.run.c.batch_id == batch_id)
     return connection.execute(query).mappings().first()
+
+
+def progress(connection: Connection) -> tuple[str, int, int]:
+    """Give the database's own id, and the numbers of its latest run and its latest event."""
+    uuid = connection.scalar(select(s.meta.c.value).where(s.meta.c.key == "db_uuid"))
+    run, event = connection.scalar(select(func.max(s.run.c.id))), connection.scalar(select(func.max(s.event.c.id)))
+    return str(uuid), run or 0, event or 0

@@ -118,3 +118,30 @@ def test_readers_that_leave_early_are_no_error(cli: CommandLine, vendor: Vendor)
     full = subprocess.run(["bash", "-c", f"{program} events --jsonl > /dev/full"], cwd=cli.folder, env=cli.environment(), check=False)
 
     assert (0, 7) == (piped.returncode, full.returncode)
+
+
+def test_an_older_copy_of_the_database_is_refused(cli: CommandLine, vendor: Vendor) -> None:
+    """A restored backup would buy everything again: it is noticed, nothing is ordered, and the way on is named."""
+    cli.write(study(vendor.url, ["a fox, twice", "a heron, twice"]))
+    cli("plan", "study.yaml", "--save")
+    cli("db", "backup", "old.db")
+    cli("run", "study.yaml", "-y")
+
+    refused = cli("--db", "old.db", "resume", "-y")
+
+    assert 7 == refused.code
+    assert "older copy" in refused.err
+    assert 2 == len(vendor.charges(", twice"))
+
+
+def test_a_saved_file_that_is_gone_is_told(cli: CommandLine, vendor: Vendor) -> None:
+    """A run with nothing left to do says that a picture is missing, and orders nothing."""
+    cli.write(study(vendor.url, ["a fox, gone"]))
+    cli("run", "study.yaml", "-y")
+    next((cli.folder / "out").rglob("*.png")).unlink()
+
+    again = cli("run", "study.yaml", "-y")
+
+    assert 3 == again.code
+    assert "1 saved files are missing or changed" in again.out
+    assert 1 == len(vendor.charges(", gone"))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchgen.files import marker
+
 Row = dict[str, Any]
 
 CHARGEABLE = frozenset({"accepted", "ambiguous", "unproven"})
@@ -35,10 +37,17 @@ def select(database: Path, query: str) -> list[Row]:
     """Read rows from a job database, without changing it; one whose tables were never made has none."""
     if not database.exists():
         return []
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(_opened(database)) as connection:
         connection.row_factory = sqlite3.Row
         is_made = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'v_jobs'").fetchone()[0]
         return [dict(row) for row in connection.execute(query)] if is_made else []
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    """Open a database that a kill may have left with a journal to roll back; no query can change it."""
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def audit(database: Path, charges: Sequence[Row]) -> Findings:
@@ -55,7 +64,7 @@ def audit(database: Path, charges: Sequence[Row]) -> Findings:
 
 def content(database: Path) -> list[str]:
     """Give every row of the database but those of ``run``: what a run that does nothing leaves as it was."""
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(_opened(database)) as connection:
         return [line for line in connection.iterdump() if not line.startswith(('INSERT INTO "run"', 'INSERT INTO "sqlite_sequence"'))]
 
 
@@ -84,7 +93,7 @@ def _untrue(attempts: Sequence[Row], charges: Sequence[Row]) -> Iterator[str]:
 
 def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
     """Name each saved job whose file is not the one recorded, and each file that no saved job owns."""
-    known = set()
+    known = {Path(job["output_dir"]) / marker.NAME for job in jobs}
     for job in jobs:
         if job["state"] in {"submitting", "submitted", "rendered"}:
             yield f"{job['key'][:8]} was left {job['state']}"
