@@ -67,9 +67,9 @@ class Engine:
         """Drain at the first call: no new order, orders under way are recorded. At the second, leave at once; both are safe."""
         if self._signal is None:
             self._signal = signal_number
-            message = "interrupted; waiting for the answers of orders under way"
-            self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message=message)
-            self.bearing.progress.stopping = message
+            self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message="interrupted; every state is recorded")
+            self.bearing.progress.stopping = "no new orders; waiting for the answers of those under way (a second signal leaves at once)"
+            self.bearing.log.warning("run.draining", detail=self.bearing.progress.stopping)
         else:
             self.left_orders_open = bool(self._orders)
             self._cancel(self._orders)
