@@ -46,6 +46,7 @@ class Busy:
     """The vendor says clearly that it did nothing (421, 425): the order may be sent again after a back-off."""
 
     message: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Unproven:
     """The vendor's own error envelope without a task id: probably nothing was done, but nothing proves it."""
 
     message: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,9 +128,11 @@ class SubmitGate:
             self._allowed = max(1.0, min(self._allowed, float(self.total)) * _CUT)
         self.gate.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
 
-    def failed(self, now: float, why: str) -> None:
-        """Note an order that failed for want of a working vendor or network."""
+    def failed(self, now: float, why: str, *, retry_after_s: float | None = None) -> None:
+        """Note an order that failed for want of a working vendor or network; obey the vendor's wish, if it has one."""
         self._trip(self.breaker, now, why)
+        if retry_after_s is not None and retry_after_s <= self.gate.longest_s:
+            self.gate.shut(now, retry_after_s, why)
 
     def doubted(self, now: float) -> None:
         """Note an order whose answer was lost."""

@@ -151,7 +151,10 @@ class Orderer:
                 self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
             case r.Stopped(kind=kind, message=message):
                 self.bearing.vendor_stopped(kind, message)
-            case NotSent(message=message) | r.Busy(message=message) | r.Unproven(message=message):
+            case r.Busy(message=message, retry_after_s=retry_after_s) | r.Unproven(message=message, retry_after_s=retry_after_s):
+                self.bearing.say(message)
+                self.places.failed(now, message, retry_after_s=retry_after_s)
+            case NotSent(message=message):
                 self.bearing.say(message)
                 self.places.failed(now, message)
             case Lost(message=message) | r.Unreadable(message=message):

@@ -146,3 +146,13 @@ def test_without_a_limit_there_is_always_room() -> None:
         places.enter("painter", 0)
 
     assert places.room() > 1000
+
+
+def test_a_failing_vendor_may_name_its_time_too() -> None:
+    """A server error with Retry-After shuts the gate for that long; a junk wish does not."""
+    places = _places()
+
+    places.failed(0.0, "maintenance", retry_after_s=8.0)
+    assert 8.0 == places.opens_at()
+    places.failed(9.0, "maintenance", retry_after_s=1e9)
+    assert 8.0 == places.opens_at()

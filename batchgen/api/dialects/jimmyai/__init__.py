@@ -130,7 +130,7 @@ def _refusal(answer: Answer, reply: Reply) -> SubmitReading:
         case "moderated":
             return Rejected(reason="moderated", message=answer.message)
         case "no_task" | "transient" | None:
-            return _refusal_by_number(answer)
+            return _refusal_by_number(answer, answers.retry_after_s(reply.headers))
 
 
 def _speaks_for_vendor(answer: Answer) -> bool:
@@ -138,7 +138,7 @@ def _speaks_for_vendor(answer: Answer) -> bool:
     return answer.code is not None or (answer.is_json and 400 <= answer.status < 500)
 
 
-def _refusal_by_number(answer: Answer) -> SubmitReading:
+def _refusal_by_number(answer: Answer, retry_after_s: float | None) -> SubmitReading:
     match answer.status:
         case 403:
             return Stopped(kind="auth", message=answer.message)
@@ -149,20 +149,20 @@ def _refusal_by_number(answer: Answer) -> SubmitReading:
         case 404 | 405 | 300 | 301 | 302 | 303 | 304 | 305 | 306 | 307 | 308:
             return Stopped(kind="config", message=answer.message)
         case 408:
-            return Unproven(message=answer.message)
+            return Unproven(message=answer.message, retry_after_s=retry_after_s)
         case 421 | 425:
-            return Busy(message=answer.message)
+            return Busy(message=answer.message, retry_after_s=retry_after_s)
         case _:
-            return _refusal_by_code(answer)
+            return _refusal_by_code(answer, retry_after_s)
 
 
-def _refusal_by_code(answer: Answer) -> SubmitReading:
+def _refusal_by_code(answer: Answer, retry_after_s: float | None) -> SubmitReading:
     """Read what only the code can tell: an error of the vendor's own is unproven, an unknown code or a gateway's says nothing."""
     if answer.code == answers.PARAMETERS_CODE:
         return Rejected(reason="refused", message=answer.message)
     is_own_failure = answer.code == answers.SERVER_ERROR_CODE or (answer.code is not None and answer.status >= 500)
     if is_own_failure and answer.status not in _GATEWAY_STATUSES:
-        return Unproven(message=answer.message)
+        return Unproven(message=answer.message, retry_after_s=retry_after_s)
     return Unreadable(message=_whole(answer))
 
 
