@@ -7,16 +7,22 @@ On start an existing file is replayed. A torn last line belongs to an answer tha
 import json
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Literal, Self
 
+Call = Literal["image", "video", "generation", "edit", "upscale", "remove-bg", "openai.generation", "openai.edit"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillLine:
-    """Record one charge or refund; a charge carries all that a restarted server needs to carry on with the task."""
+    """Record one charge or refund; a charge carries all that a restarted server needs to carry on with the task.
+
+    `call` says which call was paid for; a synchronous one is charged when it succeeds. `preview` is the first reference
+    image, small, as base64 JPEG, and empty where there is none.
+    """
 
     event: Literal["charge", "refund"]
     task_id: str
@@ -28,6 +34,8 @@ class BillLine:
     request: dict[str, object]
     latency_s: float
     ending: str
+    call: Call = "image"
+    preview: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return the line as it stands in the file; money is a decimal string, time is ISO-8601 UTC."""
@@ -42,7 +50,13 @@ class BillLine:
             "request": self.request,
             "latency_s": self.latency_s,
             "ending": self.ending,
+            "call": self.call,
+            "preview": self.preview,
         }
+
+    def refund(self, at: datetime) -> Self:
+        """Return the line that gives this charge back."""
+        return replace(self, event="refund", at=at, request={}, preview="")
 
     @classmethod
     def of(cls, raw: bytes) -> Self:

@@ -1,16 +1,18 @@
-"""Know the vendor's models: what each accepts, how long it takes and what it charges.
+"""Know the models of asynchronous images: what each accepts, how long it takes and which prices make up its bill.
 
-Pure tables and functions. The limits are the documented ones; prices and speeds are invented, as nobody publishes them.
+Pure tables and functions. The limits are the documented ones; the speeds are invented, as nobody publishes them.
 """
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.sim.codes import BAD_MODEL_MSG, BAD_PARAMETERS_MSG
-from batchgen.sim.request import ImageRequest
+from batchgen.sim import prices
+from batchgen.sim.codes import BAD_MODEL_MSG, BAD_PARAMETERS, BAD_PARAMETERS_MSG
+from batchgen.sim.order import Order, Refusal
+from batchgen.sim.request import ImageRequest, parse_body
 
 _GENERAL = frozenset(("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "16:9", "9:16", "2:1", "1:2", "3:1", "1:3", "21:9", "9:21"))
 _SEEDREAM = frozenset(("auto", "1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3", "21:9"))
@@ -86,30 +88,35 @@ MODELS: dict[str, Model] = {
     "grok-imagine-image-quality": _GROK_2,
 }
 
-UNIT_PRICES: dict[str, Decimal] = {
-    "gpt-image-2": Decimal("0.06"),
-    "gpt-image-2-low": Decimal("0.03"),
-    "gpt-image-2-medium": Decimal("0.06"),
-    "gpt-image-2-high": Decimal("0.12"),
-    "gpt-image-1.5": Decimal("0.04"),
-    "gpt-image-1.5-low": Decimal("0.02"),
-    "gpt-image-1.5-medium": Decimal("0.04"),
-    "gpt-image-1.5-high": Decimal("0.08"),
-    "gpt-image-2.5-flare": Decimal("0.05"),
-    "gpt-image-2.5-sunburst": Decimal("0.1"),
-    "nano-banana": Decimal("0.03"),
-    "nano-banana-2": Decimal("0.05"),
-    "nano-banana-pro": Decimal("0.12"),
-    "doubao-seedream-5-0-pro-1k": Decimal("0.36"),
-    "doubao-seedream-5-0-pro-2k": Decimal("0.72"),
-    "doubao-seedream-5-0-pro-ref": Decimal("0.024"),
-    "grok-imagine-image": Decimal("0.04"),
-    "grok-imagine-image-2-1k": Decimal("0.05"),
-    "grok-imagine-image-2-2k": Decimal("0.08"),
-    "grok-imagine-image-2": Decimal("0.01"),
-}
-
 _RESOLUTION_PACE = {"1k": 1.0, "2k": 1.5, "4k": 2.2}
+
+
+def order(raw: bytes, scale: Decimal, preview: str = "") -> Order | Refusal:
+    """Return the order in the body of a create call, or the refusal of a body that is none."""
+    body = parse_body(raw)
+    request = ImageRequest.of(body) if body is not None else None
+    if body is None or request is None:
+        return Refusal(code=BAD_PARAMETERS, msg=BAD_PARAMETERS_MSG)
+    if wrong := objection(request):
+        return Refusal(code=BAD_PARAMETERS, msg=wrong)
+    return Order(
+        call="image",
+        model=request.model,
+        prompt=request.prompt,
+        cost=price(request, scale),
+        pace=pace(request),
+        fields=body,
+        raw=raw,
+        preview=preview,
+    )
+
+
+def references(body: Mapping[str, object]) -> dict[str, list[str]]:
+    """Return the reference images of a valid body by field, the images before the mask."""
+    request = ImageRequest.of(dict(body))
+    if request is None:
+        return {}
+    return {"images": list(request.images), "mask_url": [request.mask_url] if request.mask_url else []}
 
 
 def objection(request: ImageRequest) -> str | None:
@@ -121,7 +128,9 @@ def objection(request: ImageRequest) -> str | None:
 
 
 def _misfits(model: Model, request: ImageRequest) -> Iterator[str]:
-    if not request.prompt or (model.max_prompt is not None and len(request.prompt) > model.max_prompt):
+    if not (request.prompt or (model is _GPT_15 and request.references)) or (
+        model.max_prompt is not None and len(request.prompt) > model.max_prompt
+    ):
         yield "prompt"
     if request.ratio is not None and not _accepts_ratio(model, request):
         yield "ratio"
@@ -133,6 +142,8 @@ def _misfits(model: Model, request: ImageRequest) -> Iterator[str]:
         yield "quality"
     if request.references > model.max_references:
         yield "images"
+    if request.mask_url and not (model is _GPT_15 and request.references):
+        yield "mask_url"
     if not 1 <= request.n <= model.max_n:
         yield "n"
 
@@ -176,8 +187,7 @@ def pace(request: ImageRequest) -> float:
 
 def price(request: ImageRequest, scale: Decimal) -> Decimal:
     """Return what the request costs in JimiCoin, to four decimals."""
-    total = sum((UNIT_PRICES[name] * units for name, units in _bill(request)), Decimal())
-    return (total * scale).quantize(Decimal("0.0001")).normalize() + 0
+    return prices.total(_bill(request), scale)
 
 
 def _bill(request: ImageRequest) -> list[tuple[str, int]]:
@@ -196,20 +206,3 @@ def _bill(request: ImageRequest) -> list[tuple[str, int]]:
             return [(base, request.n), ("grok-imagine-image-2", request.references)]
         case name:
             return [(name, request.n)]
-
-
-def listing(search: str, scale: Decimal) -> list[dict[str, object]]:
-    """Return the public price catalogue, narrowed to names that contain the search text."""
-    return [
-        {
-            "model_name": name,
-            "display_name": name.replace("-", " ").title(),
-            "model_type": "image",
-            "price_mode": "per_task",
-            "unit_price": float(unit * scale),
-            "remark": "",
-            "group": name.split("-")[0],
-        }
-        for name, unit in UNIT_PRICES.items()
-        if search.lower() in name
-    ]

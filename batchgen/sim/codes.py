@@ -12,3 +12,5 @@ TOO_FREQUENT_MSG = "请求过于频繁，请稍后再试"  # noqa: RUF001 - the 
 NO_BALANCE_MSG = "余额不足"
 NO_QUOTA_MSG = "API key quota exhausted"
 NOT_FOUND_MSG = "任务不存在"
+MODERATED_MSG = "PROVIDER_MODERATION_ERROR"
+UNSUPPORTED_FILE_MSG = "unsupported file format"

@@ -1,7 +1,7 @@
 """Decide, by seed and ordinal alone, which request meets which fault.
 
-A fault is named `point.what`. Each point (`post`, `task`, `poll`, `result`, `download`) counts its own occurrences from 1,
-and the n-th occurrence draws from a hash of (seed, point, n): the same seed gives the same sequence in every process,
+A fault is named `point.what`. Each point (`post`, `sync`, `upload`, `task`, `poll`, `result`, `download`) counts its own
+occurrences from 1, and the n-th occurrence draws from a hash of (seed, point, n): the same seed gives the same sequence in every process,
 whatever the clients' timing at the other points. This module decides; `misbehaviour.py` carries out.
 """
 
@@ -10,15 +10,15 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal, Self, get_args
 
-Point = Literal["post", "task", "poll", "result", "download"]
+from batchgen.sim.profiles import PROFILES
+
+Point = Literal["post", "sync", "upload", "task", "poll", "result", "download"]
 POINTS: tuple[Point, ...] = get_args(Point)
 
 FAULTS: dict[str, str] = {
-    # A submit that is refused or lost. Nothing is billed.
+    # A paid call, be it a submit or synchronous, that is refused or lost. Nothing is billed.
     "post.429": "HTTP 429 without Retry-After",
     "post.429_retry_after": "HTTP 429 with Retry-After: 1",
     "post.429_odd_retry_after": "HTTP 429 with a Retry-After that is negative, junk, long past or absurdly long",
@@ -32,19 +32,31 @@ FAULTS: dict[str, str] = {
     "post.redirect": "HTTP 307 to another loopback address",
     "post.502": "HTTP 502 with an HTML body; the client cannot know that nothing was billed",
     "post.reset": "connection reset before the body is read; the client cannot know that nothing was billed",
-    # A submit that is accepted and billed, and whose answer is of no use.
+    # A paid call that is accepted and billed, and whose answer is of no use.
     "post.accept_then_reset": "accepted and billed, then the connection is reset",
     "post.accept_then_502": "accepted and billed, then HTTP 502 with an HTML body",
     "post.accept_then_504": "accepted and billed, then HTTP 504 with an HTML body",
     "post.accept_then_garbage": "accepted and billed, then a body that is not JSON",
     "post.accept_then_cut": "accepted and billed, then half of the answer and the connection closes",
     "post.accept_then_empty": "accepted and billed, then an empty body",
-    "post.accept_then_no_id": "accepted and billed, then a success without a task id",
+    "post.accept_then_no_id": "accepted and billed, then a success without a task id or without an image",
     "post.accept_then_hang": "accepted and billed, then no answer until the client gives up",
-    # A submit that is accepted, in one of the documented dialects.
+    # A paid call that is accepted, in one of the documented dialects.
     "post.string_code": "accepted, the code is the string '20000'",
     "post.zero_code": "accepted, the code is 0",
-    "post.bare": "accepted, the task stands without an envelope",
+    "post.bare": "accepted, the task or the images stand without an envelope",
+    # A synchronous image call that was let in; all but the refusal are billed.
+    "sync.moderated": "refused by moderation after the full wait, not billed",
+    "sync.bad_base64": "b64_json, whatever was asked for, that is not base64",
+    "sync.data_uri": "b64_json, whatever was asked for, with a data: prefix",
+    "sync.escaped_slashes": "the JSON writes every slash with a backslash before it",
+    "sync.both": "url and b64_json side by side",
+    # An upload. It is free.
+    "upload.500": "HTTP 500 with code -1",
+    "upload.reset": "connection reset after the body is read",
+    "upload.hang": "no answer until the client gives up",
+    "upload.garbage": "HTTP 200 with JSON cut in half",
+    "upload.no_url": "a success whose url is empty",
     # What becomes of the task.
     "task.slow": "the task takes five times as long",
     "task.stuck": "the task stays in processing for a week",
@@ -87,88 +99,6 @@ FAULTS: dict[str, str] = {
     "download.drip": "the picture arrives in crumbs over a second",
     "download.redirect_inside": "HTTP 302 to a cloud metadata address",
     "download.bomb": "a valid PNG of 20,000 x 20,000 pixels in 50 KB",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """Name a mixture of faults; `balance` and `revoke_after` are limits that end a run in the middle."""
-
-    meaning: str
-    rates: Mapping[str, float] = field(default_factory=dict)
-    balance: Decimal = Decimal(1000)
-    revoke_after: int | None = None
-
-
-_ROUGH = {
-    "post.429": 0.005,
-    "post.429_retry_after": 0.03,
-    "post.too_frequent": 0.005,
-    "post.server_error": 0.03,
-    "task.slow": 0.05,
-    "poll.429": 0.005,
-    "poll.server_error": 0.01,
-    "poll.500": 0.02,
-    "poll.502": 0.02,
-    "poll.garbage": 0.01,
-    "poll.reset": 0.02,
-    "result.stale_url": 0.02,
-    "download.truncated": 0.02,
-    "download.short": 0.01,
-    "download.html": 0.015,
-    "download.wrong_type": 0.01,
-    "download.zeroed_tail": 0.015,
-    "download.expired": 0.01,
-    "download.502": 0.01,
-    "download.reset": 0.01,
-}
-_DOUBT = {
-    "post.accept_then_reset": 0.03,
-    "post.accept_then_502": 0.02,
-    "post.accept_then_garbage": 0.02,
-    "post.accept_then_cut": 0.01,
-    "post.accept_then_empty": 0.01,
-    "post.accept_then_hang": 0.01,
-    "post.reset": 0.01,
-}
-_ODDITIES = {
-    "post.accept_then_504": 0.02,
-    "post.accept_then_no_id": 0.01,
-    "post.429_odd_retry_after": 0.01,
-    "post.500": 0.02,
-    "post.502": 0.01,
-    "post.string_code": 0.05,
-    "post.zero_code": 0.05,
-    "post.bare": 0.05,
-    "task.moderated": 0.03,
-    "task.failed_transient": 0.02,
-    "task.failed_unknown": 0.02,
-    "task.canceled": 0.01,
-    "poll.too_frequent": 0.01,
-    "poll.not_found": 0.02,
-    "poll.unknown_status": 0.03,
-    "poll.bare": 0.05,
-    "poll.string_code": 0.05,
-    "result.no_url": 0.02,
-    "result.relative_url": 0.02,
-    "result.backwards": 0.02,
-    "result.success_word": 0.05,
-    "download.empty": 0.02,
-    "download.not_found": 0.02,
-    "download.500": 0.02,
-    "download.drip": 0.02,
-}
-
-PROFILES: dict[str, Profile] = {
-    "calm": Profile(meaning="no faults"),
-    "rough": Profile(meaning="about one request in ten fails; no paid image is put at risk", rates=_ROUGH),
-    "doubt": Profile(meaning="one submit in ten is billed without a usable answer", rates=_DOUBT),
-    "broke": Profile(meaning="the balance ends after 1.00 coin", balance=Decimal("1.00")),
-    "revoked": Profile(meaning="the key is revoked after its 20th submit", revoke_after=20),
-    "storm": Profile(
-        meaning="everything at once, at twice the usual rates",
-        rates={name: rate * 2 for name, rate in (_ROUGH | _DOUBT).items()} | _ODDITIES,
-    ),
 }
 
 

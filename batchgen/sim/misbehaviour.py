@@ -1,19 +1,16 @@
 """Carry out faults: each name of `faults.FAULTS` that touches an HTTP answer has its response here.
 
-Three tables share one shape: from what an honest server would have said to what this one says. `REFUSED` is consulted
-before a submit is billed, `ANSWERED` after it is billed and for polls, `SERVED` for downloads.
+Its tables share one shape: from what an honest server would have said to what this one says. `REFUSED` is consulted
+before a paid call is billed, `ANSWERED` after a submit is billed and for polls, `IMAGES_ANSWERED` and `TOOLS_ANSWERED`
+after a synchronous call is billed, `UPLOADED` for uploads and `SERVED` for downloads. What befalls a picture within an
+answer stands in `delivery.py`.
 """
 
-import asyncio
 import json
-import socket
-import struct
-import zlib
 from collections.abc import Callable, Mapping
-from functools import cache
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from batchgen.sim.codes import (
     BAD_KEY,
@@ -27,11 +24,11 @@ from batchgen.sim.codes import (
     TOO_FREQUENT,
     TOO_FREQUENT_MSG,
 )
+from batchgen.sim.encoding import File
+from batchgen.sim.wire import Cut, Drip, Hang, Reset, bomb
 
 Data = Mapping[str, object]
 ODD_RETRY_AFTERS = ("-5", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "1000000000")
-_DRIP_CRUMBS, _DRIP_PAUSE_S = 20, 0.05
-_LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 def envelope(data: object, *, code: int | str = OK, msg: str = "ok", status: int = 200) -> Response:
@@ -40,8 +37,8 @@ def envelope(data: object, *, code: int | str = OK, msg: str = "ok", status: int
 
 
 def as_json(document: object, *, status: int = 200) -> Response:
-    """Return a document as compact UTF-8 JSON."""
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    """Return a document as compact UTF-8 JSON; a lone surrogate, which UTF-8 cannot hold, comes as `?`."""
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(body, status, media_type="application/json")
 
 
@@ -76,91 +73,47 @@ def throttled(ordinal: int) -> Response:
             return refusal(TOO_FREQUENT, TOO_FREQUENT_MSG)
 
 
-class Reset(Response):
-    """Answer with a TCP reset."""
-
-    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
-        """Drop the connection with unsent data discarded, then wait until the server has noticed."""
-        transport: asyncio.Transport = scope["state"]["transport"]
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-        transport.abort()
-        await gone(receive)
+def served(file: File) -> Response:
+    """Return a result as what it is."""
+    return Response(file.body, media_type=file.media_type)
 
 
-class Hang(Response):
-    """Answer with nothing until the client gives up."""
-
-    async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
-        """Wait for the client to leave."""
-        await gone(receive)
+def no_such_file() -> Response:
+    """Return what the storage says of a file that nobody made."""
+    return storage_error(404, "NoSuchKey", "The specified key does not exist.")
 
 
-class Cut(Response):
-    """Announce the whole body, send half of it and close the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the headers and the first half, close, then wait until the server has noticed."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": bytes(self.body)[: len(self.body) // 2], "more_body": True})
-        transport: asyncio.Transport = scope["state"]["transport"]
-        transport.close()
-        await gone(receive)
+def expired() -> Response:
+    """Return what the storage says to a signature that is wrong or over."""
+    return storage_error(403, "AccessDenied", "Request has expired")
 
 
-class Drip(Response):
-    """Send the body in crumbs."""
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send a twentieth of the body every twentieth of a second."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body, step = bytes(self.body), len(self.body) // _DRIP_CRUMBS + 1
-        for start in range(0, len(body), step):
-            await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
-            await asyncio.sleep(_DRIP_PAUSE_S)
-        await send({"type": "http.response.body", "body": b""})
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]
 
 
-async def gone(receive: Receive) -> None:
-    """Return when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        continue
+def _half_json(data: Data) -> Response:
+    return Response(_half(bytes(envelope(data).body)), media_type="application/json")
 
 
-def image(png: bytes) -> Response:
-    """Return the bytes as a PNG."""
-    return Response(png, media_type="image/png")
+def _zeroed(body: bytes) -> bytes:
+    kept = len(body) * 2 // 3
+    return body[:kept] + bytes(len(body) - kept)
 
 
-@cache
-def bomb() -> bytes:
-    """Return a valid one-bit PNG of 20,000 x 20,000 pixels."""
-    side = 20_000
-    packer = zlib.compressobj(9)
-    row = bytes(1 + side // 8)
-    pixels = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    )
-
-
-def _half(png: bytes) -> bytes:
-    return png[: len(png) // 2]
-
-
-def _zeroed(png: bytes) -> bytes:
-    kept = len(png) * 2 // 3
-    return png[:kept] + bytes(len(png) - kept)
+def _first_url(data: Data) -> tuple[str, str]:
+    """Return the name of the field with the first URL of a result, and the URL."""
+    result = data.get("result")
+    return next(((str(name), str(url)) for name, url in result.items()), ("", "")) if isinstance(result, dict) else ("", "")
 
 
 def _with_url(data: Data, url: str) -> Data:
-    return {**data, "result": {"image_url": url}}
+    return {**data, "result": {_first_url(data)[0]: url}}
 
 
-def _first_url(data: Data) -> str:
-    result = data.get("result")
-    return str(result["image_url"]) if isinstance(result, dict) else ""
+def _storage_key(data: Data) -> str:
+    path = urlsplit(_first_url(data)[1]).path
+    return f"out/{data['task_id']}.{path.rpartition('.')[2]}"
 
 
 _HTML_PAGE = "<!doctype html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
@@ -202,7 +155,7 @@ ANSWERED: dict[str, Callable[[Data], Response]] = {
     "poll.server_error": lambda _: refusal(SERVER_ERROR, "server error"),
     "poll.500": lambda _: refusal(SERVER_ERROR, "internal error", status=500),
     "poll.502": lambda _: gateway(502, "Bad Gateway"),
-    "poll.garbage": lambda data: Response(_half(bytes(envelope(data).body)), media_type="application/json"),
+    "poll.garbage": _half_json,
     "poll.reset": lambda _: Reset(),
     "poll.hang": lambda _: Hang(),
     "poll.not_found": lambda _: refusal(SERVER_ERROR, NOT_FOUND_MSG),
@@ -214,24 +167,40 @@ ANSWERED: dict[str, Callable[[Data], Response]] = {
     "poll.string_code": lambda data: envelope(data, code=str(OK)),
     "result.stale_url": envelope,
     "result.no_url": lambda data: envelope(_with_url(data, "")),
-    "result.relative_url": lambda data: envelope(_with_url(data, f"out/{data['task_id']}.png")),
+    "result.relative_url": lambda data: envelope(_with_url(data, _storage_key(data))),
     "result.backwards": lambda data: envelope({**data, "status": "processing", "progress": 50, "result": None}),
-    "result.success_word": lambda data: envelope({**data, "status": "success", "result": None, "mediaUrl": _first_url(data)}),
+    "result.success_word": lambda data: envelope({**data, "status": "success", "result": None, "mediaUrl": _first_url(data)[1]}),
 }
 
-SERVED: dict[str, Callable[[bytes], Response]] = {
-    "download.truncated": lambda png: Cut(png, media_type="image/png"),
-    "download.short": lambda png: image(_half(png)),
-    "download.empty": lambda _: image(b""),
+IMAGES_ANSWERED: dict[str, Callable[[Data], Response]] = ANSWERED | {
+    "post.accept_then_no_id": lambda data: envelope({**data, "data": []}),
+}
+
+TOOLS_ANSWERED: dict[str, Callable[[Data], Response]] = ANSWERED | {
+    "post.accept_then_no_id": lambda data: envelope({"status": data["status"], "cost": data["cost"]}),
+}
+
+UPLOADED: dict[str, Callable[[Data], Response]] = {
+    "upload.500": lambda _: refusal(SERVER_ERROR, "internal error", status=500),
+    "upload.reset": lambda _: Reset(),
+    "upload.hang": lambda _: Hang(),
+    "upload.garbage": _half_json,
+    "upload.no_url": lambda data: envelope({**data, "url": ""}),
+}
+
+SERVED: dict[str, Callable[[File], Response]] = {
+    "download.truncated": lambda file: Cut(file.body, media_type=file.media_type),
+    "download.short": lambda file: served(File(_half(file.body), file.media_type)),
+    "download.empty": lambda file: served(File(b"", file.media_type)),
     "download.html": lambda _: Response(_HTML_PAGE, media_type="text/html"),
-    "download.wrong_type": lambda _: image(_SVG),
-    "download.zeroed_tail": lambda png: image(_zeroed(png)),
-    "download.expired": lambda _: storage_error(403, "AccessDenied", "Request has expired"),
-    "download.not_found": lambda _: storage_error(404, "NoSuchKey", "The specified key does not exist."),
+    "download.wrong_type": lambda file: served(File(_SVG, file.media_type)),
+    "download.zeroed_tail": lambda file: served(File(_zeroed(file.body), file.media_type)),
+    "download.expired": lambda _: expired(),
+    "download.not_found": lambda _: no_such_file(),
     "download.500": lambda _: storage_error(500, "InternalError", "We encountered an internal error."),
     "download.502": lambda _: gateway(502, "Bad Gateway"),
     "download.reset": lambda _: Reset(),
-    "download.drip": lambda png: Drip(png, media_type="image/png"),
+    "download.drip": lambda file: Drip(file.body, media_type=file.media_type),
     "download.redirect_inside": lambda _: Response(status_code=302, headers={"Location": _METADATA_URL}),
-    "download.bomb": lambda _: image(bomb()),
+    "download.bomb": lambda _: served(File(bomb(), "image/png")),
 }

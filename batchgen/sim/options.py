@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from batchgen.sim.faults import FAULTS, PROFILES, FaultError, FaultPlan
+from batchgen.sim.faults import FAULTS, FaultError, FaultPlan
+from batchgen.sim.profiles import PROFILES
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|min))?")
 
@@ -37,6 +38,7 @@ class SimOptions:
     key_quota: Decimal = Decimal(0)
     revoke_after: int | None = None
     url_ttl_s: float = 259200.0
+    upload_ttl_s: float = 259200.0
     image_scale: float = 0.5
     image_bytes: int = 0
     exit_with_stdin: bool = False
@@ -61,6 +63,7 @@ class SimOptions:
             ("key-quota", self.key_quota),
             ("revoke-after", self.revoke_after),
             ("url-ttl", self.url_ttl_s),
+            ("upload-ttl", self.upload_ttl_s),
             ("image-scale", self.image_scale),
             ("image-bytes", self.image_bytes),
         ):
@@ -96,7 +99,7 @@ def fault_table() -> str:
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Serve a simulated JimmyAI image API on loopback.",
+        description="Serve a simulated JimmyAI API, images and videos, and OpenAI image calls on loopback.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -108,15 +111,16 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     add("--list-faults", action="store_true", default=False, help="print every profile and fault, then exit")
     add("--ledger", type=Path, metavar="PATH", help="billing ledger; an existing one is continued")
     add("--no-fsync", dest="fsync", action="store_false", help="flush the ledger to the kernel only")
-    add("--latency", dest="latency_s", type=_seconds, metavar="S", help="median of a gpt-image-2 task (default: 1)")
-    add("--max-running", type=_count, metavar="N", help="tasks running at once, the rest wait (default: 64)")
-    add("--submit-rate", type=_per_second, metavar="N/s", help="submits let through, as 5/s or 60/min")
+    add("--latency", dest="latency_s", type=_seconds, metavar="S", help="median of a gpt-image-2 picture (default: 1)")
+    add("--max-running", type=_count, metavar="N", help="tasks, and synchronous calls, at once; the rest wait (default: 64)")
+    add("--submit-rate", type=_per_second, metavar="N/s", help="paid calls let through, as 5/s or 60/min")
     add("--price-scale", type=_amount, metavar="X", help="multiply every price (default: 1)")
     add("--balance", type=_amount, metavar="X", help="JimiCoin in the account (default: 1000)")
     add("--key-quota", type=_amount, metavar="X", help="spending cap of the key (default: none)")
-    add("--revoke-after", type=_count, metavar="N", help="revoke a key after N submits")
-    add("--url-ttl", dest="url_ttl_s", type=_seconds, metavar="S", help="life of an image URL (default: 3 days)")
-    add("--image-scale", type=_scale, metavar="X", help="1 draws 1k as 1024 pixels (default: 0.5)")
+    add("--revoke-after", type=_count, metavar="N", help="revoke a key after N paid calls")
+    add("--url-ttl", dest="url_ttl_s", type=_seconds, metavar="S", help="life of a result URL (default: 3 days)")
+    add("--upload-ttl", dest="upload_ttl_s", type=_seconds, metavar="S", help="life of an uploaded file (default: 3 days)")
+    add("--image-scale", type=_scale, metavar="X", help="1 draws 1k as 1024 pixels and exact sizes as they are (default: 0.5)")
     add("--image-bytes", type=int, metavar="N", help="pad every picture to at least N bytes")
     add("--exit-with-stdin", action="store_true", help="stop when standard input, a pipe, reaches its end")
     return parser

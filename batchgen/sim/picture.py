@@ -9,28 +9,31 @@ import hashlib
 import io
 import math
 import random
-import struct
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
+from batchgen.sim.encoding import encoded
 from batchgen.sim.lettering import Colour, fit, width_of, write, write_line
 
 _BASE_SIDE = 1024
 _AREA = {"1k": 1, "2k": 2, "4k": 4}
 _SHORTEST = 96
+_PAN = 1.25
 _WHITE: Colour = (255, 255, 255)
 _SOFT: Colour = (196, 202, 214)
 _CARD: Colour = (14, 17, 24)
 _CARD_OPACITY = 0.72
-_IEND = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSpec:
-    """Say what the picture shows; `scale` 1 draws 1k with a long side of 1024 pixels."""
+    """Say what the picture shows; `scale` 1 draws 1k with a long side of 1024 pixels, and exact `pixels` as they are.
+
+    `inset` is an encoded image to lay into the corner, the first of the references of an edit.
+    """
 
     name: str
     prompt: str
@@ -41,17 +44,51 @@ class PictureSpec:
     sample: int
     scale: float = 0.5
     at_least_bytes: int = 0
+    pixels: tuple[int, int] | None = None
+    form: str = "png"
+    is_transparent: bool = False
+    remark: str = ""
+    inset: bytes = b""
 
 
 @lru_cache(maxsize=64)
 def draw(spec: PictureSpec) -> bytes:
-    """Return the PNG of the specification; recent ones are remembered."""
-    size = dimensions(spec.ratio, spec.resolution, spec.scale)
-    image = _landscape(spec, size)
+    """Return the encoded picture of the specification; recent ones are remembered."""
+    return encoded(compose(spec), spec.form, at_least_bytes=spec.at_least_bytes)
+
+
+def compose(spec: PictureSpec) -> Image.Image:
+    """Return the picture before it is encoded."""
+    image = _landscape(spec, _size(spec))
     _card(image, spec)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return padded(buffer.getvalue(), spec.at_least_bytes)
+    if spec.inset:
+        _print(image, spec.inset)
+    if spec.is_transparent:
+        _round_off(image)
+    return image
+
+
+def animate(spec: PictureSpec, frames: int) -> Iterator[Image.Image]:
+    """Yield the frames of a slow pan over the landscape, the card standing still, a bar telling how far it is."""
+    width, height = _size(spec)
+    wide = _landscape(spec, (round(width * _PAN), height))
+    for index in range(frames):
+        done = index / max(1, frames - 1)
+        left = round((wide.width - width) * done)
+        frame = wide.crop((left, 0, left + width, height))
+        _card(frame, spec)
+        if spec.inset:
+            _print(frame, spec.inset)
+        bar = max(2, height // 100)
+        ImageDraw.Draw(frame).rectangle((0, height - bar, round(width * done), height), fill=_palette(spec.prompt)[4])
+        yield frame
+
+
+def _size(spec: PictureSpec) -> tuple[int, int]:
+    if spec.pixels is None:
+        return dimensions(spec.ratio, spec.resolution, spec.scale)
+    wide, high = (max(_SHORTEST, round(side * spec.scale)) for side in spec.pixels)
+    return wide, high
 
 
 def dimensions(ratio: str, resolution: str, scale: float) -> tuple[int, int]:
@@ -63,16 +100,6 @@ def dimensions(ratio: str, resolution: str, scale: float) -> tuple[int, int]:
     long_side = _BASE_SIDE * scale * math.sqrt(_AREA[resolution])
     factor = long_side / max(wide, high)
     return max(_SHORTEST, round(wide * factor)), max(_SHORTEST, round(high * factor))
-
-
-def padded(png: bytes, at_least_bytes: int) -> bytes:
-    """Return the PNG with a private ancillary chunk before its end, so that it has the wanted size if that is larger."""
-    missing = at_least_bytes - len(png) - 12
-    if missing < 0:
-        return png
-    body = b"fiLl" + bytes(missing)
-    chunk = struct.pack(">I", missing) + body + struct.pack(">I", zlib.crc32(body))
-    return png.removesuffix(_IEND) + chunk + _IEND
 
 
 def _seeded(*parts: str) -> random.Random:
@@ -159,14 +186,15 @@ def _card(image: Image.Image, spec: PictureSpec) -> None:
     pen = ImageDraw.Draw(image)
     left, y = margin + pad, top + pad
     accent = _palette(spec.prompt)[4]
-    write_line(pen, spec.model, at=(left, y - small // 3), size=small, colour=accent)
+    heading = " · ".join(filter(None, (spec.model, spec.remark)))
+    write_line(pen, heading, at=(left, y - small // 3), size=small, colour=accent)
     y += round(small * 1.6)
     write(pen, setting, at=(left, y), colour=_WHITE)
     y += setting.height + round(small * 0.55)
     pen.line((left, y, left + inner, y), fill=tuple(round(part * 0.55) for part in _SOFT), width=1)
     footer = " · ".join(filter(None, (spec.ratio, spec.resolution, spec.quality, f"#{spec.sample}")))
     write_line(pen, footer, at=(left, y + round(small * 0.45)), size=small, colour=_SOFT)
-    stamp = spec.name.removeprefix("img_")[:8]
+    stamp = spec.name.partition("_")[2][:8]
     room_left = inner - width_of(footer, small) - width_of(stamp, small)
     if room_left > small:
         x = round(left + inner - width_of(stamp, small))
@@ -179,3 +207,25 @@ def _pane(image: Image.Image, box: tuple[int, int, int, int], *, radius: int) ->
     mask = Image.new("L", size)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), radius, fill=round(255 * _CARD_OPACITY))
     image.paste(_CARD, box[:2], mask)
+
+
+def _print(image: Image.Image, inset: bytes) -> None:
+    """Lay a small print with a white border and a shadow into the upper left corner."""
+    with Image.open(io.BytesIO(inset)) as opened:
+        side = max(24, round(min(image.size) * 0.3))
+        photo = ImageOps.contain(opened.convert("RGB"), (side, side))
+    border, shade = max(2, side // 20), max(2, side // 16)
+    margin = round(min(image.size) * 0.045)
+    print_size = (photo.width + 2 * border, photo.height + 2 * border)
+    shadow = Image.new("L", print_size, 90)
+    image.paste((0, 0, 0), (margin + shade, margin + shade), shadow)
+    image.paste((250, 249, 245), (margin, margin, margin + print_size[0], margin + print_size[1]))
+    image.paste(photo, (margin + border, margin + border))
+
+
+def _round_off(image: Image.Image) -> None:
+    """Make the corners transparent."""
+    mask = Image.new("L", image.size)
+    radius = min(image.size) // 8
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, image.width - 1, image.height - 1), radius, fill=255)
+    image.putalpha(mask)

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Self
 
+_TEXTS = ("model", "prompt", "ratio", "resolution", "quality", "mask_url")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
@@ -14,28 +16,27 @@ class ImageRequest:
     ratio: str | None = None
     resolution: str | None = None
     quality: str | None = None
-    references: int = 0
+    mask_url: str | None = None
+    images: tuple[str, ...] = ()
     n: int = 1
+
+    @property
+    def references(self) -> int:
+        """Return how many reference images were sent."""
+        return len(self.images)
 
     @classmethod
     def of(cls, body: dict[str, object]) -> Self | None:
         """Return the request in a parsed body, or None when a field has the wrong type."""
+        sent = {name: value for name in _TEXTS if (value := body.get(name)) is not None}
+        texts = {name: value for name, value in sent.items() if isinstance(value, str)}
         images, n = body.get("images") or [], body.get("n", 1)
-        texts = [body.get(name) for name in ("ratio", "resolution", "quality")]
-        if not all(text is None or isinstance(text, str) for text in texts):
+        if sent != texts or not isinstance(images, list) or not isinstance(n, int) or isinstance(n, bool):
             return None
-        if not (isinstance(images, list) and isinstance(n, int) and not isinstance(n, bool)):
+        references = tuple(image for image in images if isinstance(image, str))
+        if len(references) < len(images):
             return None
-        ratio, resolution, quality = (text if isinstance(text, str) else None for text in texts)
-        return cls(
-            model=str(body.get("model", "")),
-            prompt=str(body.get("prompt", "")),
-            ratio=ratio,
-            resolution=resolution,
-            quality=quality,
-            references=len(images),
-            n=n,
-        )
+        return cls(**{"model": "", "prompt": ""} | texts, images=references, n=n)
 
 
 def parse_body(raw: bytes) -> dict[str, object] | None:

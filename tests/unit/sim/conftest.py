@@ -1,10 +1,12 @@
 """Fixtures of the simulator's tests: servers in child processes, and a client with a key."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
+from PIL import Image
 
 from batchgen.sim.options import SimOptions
 from batchgen.sim.server import SimProcess, start_in_child
@@ -42,3 +44,11 @@ def sim() -> Iterator[SimProcess]:
     """Start one calm simulator for tests that change nothing in it."""
     with start_in_child(SimOptions(latency_s=0.0, fsync=False, image_scale=0.1)) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """Return a small real picture, such as a customer sends."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((64, 48)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchgen.sim import catalogue
+from batchgen.sim import catalogue, prices
 from batchgen.sim.request import ImageRequest, parse_body
 
 FOUR_K_RATIOS = ("16:9", "9:16", "2:1", "1:2", "21:9", "9:21")
@@ -108,7 +108,7 @@ def test_the_price_scale_multiplies() -> None:
 
 def test_the_listing_can_be_searched() -> None:
     """The search text narrows the catalogue to names that contain it."""
-    names = [entry["model_name"] for entry in catalogue.listing("BANANA", Decimal(1))]
+    names = [entry["model_name"] for entry in prices.listing("BANANA", Decimal(1))]
 
     assert names == ["nano-banana", "nano-banana-2", "nano-banana-pro"]
 

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.sim.faults import FAULTS, POINTS, PROFILES, FaultError, FaultPlan, parse_single, share
-from batchgen.sim.misbehaviour import ANSWERED, REFUSED, SERVED
+from batchgen.sim.delivery import RESPELT, SHAPED
+from batchgen.sim.desk import MODERATED
+from batchgen.sim.faults import FAULTS, POINTS, FaultError, FaultPlan, parse_single, share
+from batchgen.sim.misbehaviour import ANSWERED, REFUSED, SERVED, UPLOADED
+from batchgen.sim.profiles import PROFILES
 from batchgen.sim.task import ENDINGS
 from batchgen.sim.vendor import STRETCHES
 
@@ -109,7 +112,7 @@ def test_an_unknown_profile_is_refused() -> None:
 
 def test_every_fault_has_one_means() -> None:
     """Each name of the table is carried out in exactly one place, and nothing is carried out that has no name."""
-    means = [*REFUSED, *ANSWERED, *SERVED, *ENDINGS, *STRETCHES]
+    means = [*REFUSED, *ANSWERED, *UPLOADED, *SERVED, *ENDINGS, *STRETCHES, *SHAPED, *RESPELT, MODERATED]
 
     assert sorted(FAULTS) == sorted(means)
 
@@ -128,7 +131,7 @@ def test_every_profile_makes_a_plan(profile: str) -> None:
 def test_rough_puts_no_paid_image_at_risk() -> None:
     """No fault of `rough` leaves the client in doubt about a submit or a paid task without its picture."""
     in_doubt = {name for name in FAULTS if name.startswith("post.accept_then")} | {"post.reset", "post.502"}
-    lost = {"poll.unauthorized", *ENDINGS, "task.stuck"}
+    lost = {"poll.unauthorized", *ENDINGS, "task.stuck", "sync.bad_base64", "sync.data_uri", "sync.moderated"}
 
     assert set() == set(PROFILES["rough"].rates) & (in_doubt | lost)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.sim.faults import FAULTS, PROFILES
+from batchgen.sim.faults import FAULTS
 from batchgen.sim.options import SimOptions, fault_table, options
+from batchgen.sim.profiles import PROFILES
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ from batchgen.sim.options import SimOptions, fault_table, options
             key_quota=Decimal(4),
             revoke_after=9,
             url_ttl_s=1.5,
+            upload_ttl_s=2.5,
             image_scale=0.25,
             image_bytes=65536,
             exit_with_stdin=True,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from batchgen.sim.picture import PictureSpec, dimensions, draw, padded
+from batchgen.sim.encoding import padded
+from batchgen.sim.picture import PictureSpec, animate, dimensions, draw
 
 SPEC = PictureSpec(
     name="img_0123456789ab-0",
@@ -111,3 +112,31 @@ def test_padding_never_shrinks() -> None:
     plain = draw(SPEC)
 
     assert plain == padded(plain, len(plain) + 11)
+
+
+def test_exact_pixels_are_drawn_at_full_scale() -> None:
+    """A size in pixels is met, and scaled like any other."""
+    wanted = replace(SPEC, pixels=(300, 200), scale=1.0)
+
+    assert opened(draw(wanted)).size == (300, 200)
+    assert opened(draw(replace(wanted, scale=0.5))).size == (150, 100)
+
+
+@pytest.mark.parametrize("side", [1, 3, 4000])
+def test_an_inset_of_any_size_is_laid_into_the_corner(side: int) -> None:
+    """A tiny source is enlarged and a large one reduced; the far corner stays as it was."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (0, 0, 255)).save(buffer, "PNG")
+
+    plain, edited = opened(draw(SPEC)), opened(draw(replace(SPEC, inset=buffer.getvalue())))
+
+    assert edited.getpixel((50, 50)) == (0, 0, 255)
+    assert edited.getpixel((500, 10)) == plain.getpixel((500, 10))
+
+
+def test_the_frames_of_a_film_differ() -> None:
+    """The landscape moves, the size stays."""
+    frames = list(animate(replace(SPEC, scale=0.2), 4))
+
+    assert {frame.size for frame in frames} == {(205, 115)}
+    assert len({frame.tobytes() for frame in frames}) == 4

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.sim import catalogue, synchronous
 from batchgen.sim.billing import Ledger
 from batchgen.sim.options import SimOptions
+from batchgen.sim.order import Form, Order, Refusal
 from batchgen.sim.task import Task
-from batchgen.sim.vendor import Bucket, Refusal, Vendor
+from batchgen.sim.vendor import Sale, Vendor
 
 KEY = "sk-test"
 
@@ -41,9 +42,14 @@ def body(prompt: str = "a fox", **fields: object) -> bytes:
     return json.dumps({"model": "gpt-image-2", "prompt": prompt, **fields}).encode()
 
 
+def wanted(raw: bytes) -> Order | Refusal:
+    """Return what the vendor makes of the body of a create call."""
+    return catalogue.order(raw, Decimal(1))
+
+
 def created(vendor: Vendor, prompt: str = "a fox", **fields: object) -> Task:
     """Return an accepted task."""
-    task = vendor.create(KEY, body(prompt, **fields))
+    task = vendor.accept(KEY, wanted(body(prompt, **fields)))
     assert isinstance(task, Task)
     return task
 
@@ -147,7 +153,7 @@ def test_a_task_beyond_the_balance_is_refused_and_not_billed() -> None:
     vendor = vendor_of(Clock(), ledger, balance=Decimal("0.05"))
     created(vendor)
 
-    refused = vendor.create(KEY, body())
+    refused = vendor.accept(KEY, wanted(body()))
 
     assert Refusal(code=-1, msg="余额不足") == refused
     assert len(ledger.lines) == 1
@@ -158,10 +164,78 @@ def test_a_spent_key_quota_is_refused() -> None:
     vendor = vendor_of(Clock(), key_quota=Decimal("0.03"))
     created(vendor)
 
-    refused = vendor.create(KEY, body())
+    refused = vendor.accept(KEY, wanted(body()))
 
     assert Refusal(code=-1, msg="API key quota exhausted") == refused
     assert vendor.key_balance()["unlimited"] is False
+
+
+def begun(vendor: Vendor, **fields: object) -> Sale | Refusal:
+    """Return what becomes of a synchronous call that begins now."""
+    form = Form(fields={"prompt": "a fox", **fields}, raw=b"{}")
+    return vendor.begin(KEY, synchronous.order(Decimal(1), "generation", form))
+
+
+def test_a_synchronous_call_is_charged_when_it_ends() -> None:
+    """Until then its money is set aside: not spent, and not to be spent twice."""
+    ledger = Ledger()
+    vendor = vendor_of(Clock(), ledger, balance=Decimal("0.05"))
+
+    sale, second = begun(vendor), begun(vendor)
+    before = ledger.spent
+    assert isinstance(sale, Sale)
+    vendor.finish(sale)
+
+    assert (before, ledger.spent) == (0, Decimal("0.035"))
+    assert Refusal(code=-1, msg="余额不足") == second
+
+
+def test_a_released_call_frees_its_money() -> None:
+    """What moderation stopped can be spent on something else."""
+    ledger = Ledger()
+    vendor = vendor_of(Clock(), ledger, balance=Decimal("0.05"))
+    sale = begun(vendor)
+    assert isinstance(sale, Sale)
+
+    vendor.release(sale)
+
+    assert isinstance(begun(vendor), Sale)
+    assert ledger.lines == []
+
+
+def test_synchronous_calls_queue_for_slots_of_their_own() -> None:
+    """The second call waits for the first when one slot is all there is, and no task waits for either."""
+    clock = Clock()
+    vendor = vendor_of(clock, max_running=1)
+
+    first, second = begun(vendor), begun(vendor)
+    task = created(vendor)
+
+    assert isinstance(first, Sale)
+    assert isinstance(second, Sale)
+    assert pytest.approx(first.ends_at + second.latency_s) == second.ends_at
+    assert task.starts_at == clock.at
+
+
+def test_a_restart_goes_on_with_the_sequence_of_latencies(tmp_path: Path) -> None:
+    """Both kinds of work draw the next latency of the seed, not the first one again."""
+    clock = Clock()
+
+    def latencies(vendor: Vendor) -> tuple[float, float]:
+        sale = begun(vendor)
+        assert isinstance(sale, Sale)
+        vendor.finish(sale)
+        return sale.latency_s, created(vendor).line.latency_s
+
+    whole = vendor_of(clock)
+    expected = [latencies(whole), latencies(whole)]
+    seen = []
+    for _ in range(2):
+        ledger = Ledger(tmp_path / "bill.jsonl")
+        seen.append(latencies(vendor_of(clock, ledger)))
+        ledger.close()
+
+    assert expected == seen
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", body(ratio=969), body(model="nope"), body(resolution="4k")])
@@ -169,7 +243,7 @@ def test_a_wrong_body_is_refused_as_bad_parameters(raw: bytes) -> None:
     """A body that is no request for a known model costs nothing."""
     ledger = Ledger()
 
-    refused = vendor_of(Clock(), ledger).create(KEY, raw)
+    refused = vendor_of(Clock(), ledger).accept(KEY, wanted(raw))
 
     assert isinstance(refused, Refusal)
     assert refused.code == 20002
@@ -234,67 +308,6 @@ def test_a_key_is_revoked_after_its_submits() -> None:
 
     assert not vendor.authorize(KEY)
     assert vendor.authorize("sk-fresh")
-
-
-def test_a_bucket_refills_with_time() -> None:
-    """A burst of one second's worth passes, then one per interval."""
-    bucket = Bucket(2.0)
-
-    at_once = [bucket.take(100.0) for _ in range(3)]
-    later = [bucket.take(100.5), bucket.take(100.5)]
-
-    assert at_once == [True, True, False]
-    assert later == [True, False]
-
-
-def test_a_clock_that_steps_back_does_not_fill_a_bucket() -> None:
-    """Time that repeats itself gives nothing."""
-    bucket = Bucket(1.0)
-    bucket.take(100.0)
-
-    assert not bucket.take(50.0)
-    assert not bucket.take(100.9)
-
-
-def signed_parts(vendor: Vendor, *, is_stale: bool = False) -> tuple[str, str]:
-    """Return expiry and signature of a signed path."""
-    query = parse_qs(urlsplit(vendor.signed("img_1-0", is_stale=is_stale)).query)
-    return query["Expires"][0], query["Signature"][0]
-
-
-def test_a_signature_holds_until_it_expires() -> None:
-    """The URL is good for its time and for its name."""
-    clock = Clock()
-    vendor = vendor_of(clock, url_ttl_s=10.0)
-    expires, signature = signed_parts(vendor)
-
-    fresh = vendor.is_signed("img_1-0", expires, signature)
-    other = vendor.is_signed("img_2-0", expires, signature)
-    clock.at += 11
-    late = vendor.is_signed("img_1-0", expires, signature)
-
-    assert (fresh, other, late) == (True, False, False)
-
-
-@pytest.mark.parametrize(("expires", "signature"), [("", ""), ("junk", "é"), ("99999999999", "AAAA")])
-def test_a_forged_signature_is_refused(expires: str, signature: str) -> None:
-    """Nothing but the vendor's own signature opens a file."""
-    assert not vendor_of(Clock()).is_signed("img_1-0", expires, signature)
-
-
-def test_a_stale_url_is_signed_and_dead() -> None:
-    """The fault hands out a URL whose time is over."""
-    vendor = vendor_of(Clock())
-    expires, signature = signed_parts(vendor, is_stale=True)
-
-    assert not vendor.is_signed("img_1-0", expires, signature)
-
-
-def test_a_signature_survives_a_restart() -> None:
-    """Two servers of one seed trust each other's URLs."""
-    expires, signature = signed_parts(vendor_of(Clock(), seed=5))
-
-    assert vendor_of(Clock(), seed=5).is_signed("img_1-0", expires, signature)
 
 
 def test_a_restart_finds_every_task_where_it_was(tmp_path: Path) -> None:
