@@ -183,6 +183,14 @@ class DownloadFailed(Explained):
     """The image cannot be fetched any more."""
 
 
+# --- noticed by the way ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftSeen(Explained):
+    """An answer held something that the dialect has never heard of; it changes nothing, and is told once a kind and run."""
+
+
 # --- decisions ---
 
 

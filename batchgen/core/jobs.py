@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from batchgen.core import events as e
 from batchgen.core.events import Event, Image
@@ -19,10 +19,15 @@ Params = Mapping[str, str]
 """Parameters as they go over the wire, without the prompt; every value is text."""
 
 
+SYNCHRONOUS: Final = "sync-"
+"""How the task id begins that an order gets whose answer was its result; what follows is the attempt's number."""
+
+
 class JobSpec(NamedTuple):
     """One row that a plan asks for. A tuple, because a million of them pass by.
 
-    ``params`` and ``labels`` are canonical JSON objects; ``references`` is a canonical JSON list of {"name", "sha256" or "url"}.
+    ``params`` and ``labels`` are canonical JSON objects; ``references`` is a canonical JSON list of {"name", "sha256" or "url"},
+    with "role" where it is not ``images``.
     ``position`` orders the run; ``ordinal`` counts repeated orders of the same text from 0; ``sample`` counts from 1.
     """
 
@@ -78,6 +83,16 @@ class Job:
     expires_at: datetime | None = None
     staged: tuple[Image, ...] = field(default=())
 
+    @property
+    def is_answered(self) -> bool:
+        """Say whether the result came with the answer to the order, so that the vendor has no task to ask after."""
+        return self.task_id is not None and self.task_id == f"{SYNCHRONOUS}{self.attempt_id}"
+
+    @property
+    def is_inline(self) -> bool:
+        """Say whether the result's bytes came with the answer: they are on disk, and no vendor gives them again."""
+        return bool(self.urls) and self.urls[0][:4].lower() != "http"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -105,6 +120,8 @@ class Recorded:
 
 def follow(job: Job, event: Event, recorded: Recorded, *, at: datetime) -> Job:
     """Give the job as it stands after the recorded event, without asking the database again."""
+    if isinstance(event, e.DriftSeen):
+        return replace(job, state=recorded.state, version=recorded.version, attempt_id=recorded.attempt_id)
     reason = event.reason if isinstance(event, e.Explained) else ""
     moved = replace(job, state=recorded.state, version=recorded.version, attempt_id=recorded.attempt_id, reason=reason)
     match event:

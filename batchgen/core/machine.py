@@ -14,6 +14,9 @@ from batchgen.core import events as e
 from batchgen.core.errors import IllegalTransitionError
 from batchgen.core.states import State
 
+_ANSWERED: Final = (State.PLANNED, State.AMBIGUOUS, State.SUBMITTED, State.RENDERED, State.FAILED)
+"""Where a job may stand once an answer about it was read."""
+
 TABLE: Final[Mapping[tuple[State, type[e.Event]], State]] = MappingProxyType(
     {
         (State.PLANNED, e.SubmitStarted): State.SUBMITTING,
@@ -43,6 +46,7 @@ TABLE: Final[Mapping[tuple[State, type[e.Event]], State]] = MappingProxyType(
         (State.FAILED, e.RenderFinished): State.RENDERED,
         (State.CANCELLED, e.RetryAllowed): State.PLANNED,
         (State.CANCELLED, e.JobRestored): State.PLANNED,
+        **{(state, e.DriftSeen): state for state in _ANSWERED},
     }
 )
 

@@ -18,6 +18,25 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """The answer to a synchronous order is its result: URLs to fetch, or numbers of the answer's parts that hold the image in base64.
+
+    Exactly one of the two is empty.
+    """
+
+    urls: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
+    cost: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """The vendor keeps the reference image at this address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
     """Too fast or too many at once; nothing was done. ``retry_after_s`` is the vendor's wish, if it named one."""
 
@@ -64,7 +83,7 @@ class Unreadable:
     message: str
 
 
-SubmitReading = Accepted | Throttled | Stopped | Rejected | Busy | Unproven | Unreadable
+SubmitReading = Accepted | Delivered | Throttled | Stopped | Rejected | Busy | Unproven | Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +110,7 @@ class Done:
 class Ended:
     """The task ended without an image."""
 
-    reason: Literal["moderated", "transient", "remote"]
+    reason: Literal["moderated", "transient", "remote", "lost"]
     message: str
     cost: Micros | None = None
 
@@ -111,3 +130,5 @@ class Trouble:
 
 
 PollReading = Running | Done | Ended | NotFound | Throttled | Stopped | Trouble
+
+UploadReading = Uploaded | Throttled | Stopped | Rejected | Trouble

@@ -16,13 +16,14 @@ from tests.support.fake_clock import START
 
 @pytest.mark.parametrize(("before", "kind"), TABLE, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_follow_takes_state_version_and_attempt_from_the_database(before: State, kind: type[e.Event]) -> None:
-    """Whatever the event, the job is what the database says, and the reason is the event's."""
+    """Whatever the event, the job is what the database says, and the reason is the event's; a mere remark leaves the reason alone."""
     recorded = Recorded(state=TABLE[before, kind], version=8, attempt_id=3)
 
     after = follow(job(state=before, version=7, reason="old"), event(kind), recorded, at=START)
 
     assert (recorded.state, 8, 3) == (after.state, after.version, after.attempt_id)
-    assert ("because" if issubclass(kind, e.Explained) else "") == after.reason
+    expected = "old" if kind is e.DriftSeen else "because" if issubclass(kind, e.Explained) else ""
+    assert expected == after.reason
 
 
 def test_follow_notes_the_task_of_an_accepted_order() -> None:
@@ -70,3 +71,37 @@ def test_events_are_frozen_and_give_their_fields(kind: type[e.Event]) -> None:
 def test_an_events_word_follows_from_its_class() -> None:
     """Log names and stored names are the class's name in snake case."""
     assert ["submit_accepted", "fresh_url_wanted"] == [e.SubmitAccepted.word(), e.FreshUrlWanted.word()]
+
+
+def test_a_remark_leaves_the_job_as_it_is() -> None:
+    """Whatever an answer held that nobody has heard of: all but the version stays."""
+    before = rendered(staged=(image(),), reason="old", next_at=START, not_sent=2)
+    recorded = Recorded(state=State.RENDERED, version=9, attempt_id=before.attempt_id)
+
+    after = follow(before, event(e.DriftSeen), recorded, at=START + timedelta(hours=1))
+
+    assert dataclasses.replace(before, version=9) == after
+
+
+@pytest.mark.parametrize(
+    ("task_id", "attempt_id", "is_answered"),
+    [("sync-100001", 100001, True), (None, 100001, False), ("img_1", 100001, False), ("sync-7", 100001, False), ("sync-", None, False)],
+)
+def test_only_an_id_of_our_own_says_that_the_answer_was_the_result(task_id: str | None, attempt_id: int | None, is_answered: bool) -> None:
+    """A vendor that happens to begin its ids like ours is still asked after its task."""
+    assert is_answered == job(task_id=task_id, attempt_id=attempt_id).is_answered
+
+
+@pytest.mark.parametrize(
+    ("urls", "is_inline"),
+    [
+        ((), False),
+        (("https://cdn.example/a.png",), False),
+        (("HTTPS://cdn.example/a.png",), False),
+        (("data:image/png;base64,aaaa",), True),
+        (("part:4-8",), True),
+    ],
+)
+def test_bytes_that_came_with_the_answer_are_told_from_addresses(urls: tuple[str, ...], is_inline: bool) -> None:
+    """Whatever the case of the scheme, an address is fetched and nothing else."""
+    assert is_inline == job(urls=urls).is_inline
