@@ -117,6 +117,9 @@ def follow(job: JobRow, attempt: AttemptRow | None, change: Change, after: State
 
     Whenever a job comes back to planned its attempt is superseded: whatever is ordered next is another order.
     """
+    if isinstance(change.event, e.DriftSeen):
+        job.version, job.updated_at = job.version + 1, to_text(change.at)
+        return
     if attempt is not None:
         _settle(attempt, change)
         attempt.superseded = after is State.PLANNED

@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, lite
 
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobId, JobKey, Recorded
+from batchgen.core.ports import Upload
 from batchgen.core.states import LIVE, State
 from batchgen.store import schema as s
+from batchgen.store import uploads
 from batchgen.store.recorder import Recorder
 from batchgen.store.writer import DatabaseThread
 
@@ -62,6 +64,14 @@ class SqlLedger:
     def live(self) -> Future[list[Job]]:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
         return self._thread.call(partial(live_jobs, batch_id=self._batch_id))
+
+    def upload_of(self, sha256: str, *, vendor: str) -> Future[Upload | None]:
+        """Give the latest upload of that content to that vendor, however old."""
+        return self._thread.call(partial(uploads.find, sha256=sha256, vendor=vendor))
+
+    def keep_upload(self, upload: Upload) -> Future[None]:
+        """Keep an upload in the place of an earlier one of the same content to the same vendor."""
+        return self._thread.call(partial(uploads.keep, upload=upload))
 
 
 def live_jobs(connection: Connection, *, batch_id: int, states: Iterable[State] = LIVE) -> list[Job]:

@@ -4,12 +4,14 @@ Rows are matched by key. A row that stays keeps its state, its files and its mon
 plan. Everything happens in one transaction and in chunks, so memory stays flat and a crash leaves the old plan whole.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, insert, select, update
@@ -17,6 +19,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, insert,
 from batchgen.core import events as e
 from batchgen.core.errors import BatchgenError
 from batchgen.core.jobs import Change, JobId, JobSpec
+from batchgen.core.pricing import RowKind
 from batchgen.core.states import State
 from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
@@ -36,7 +39,7 @@ _BOUGHT: Final = frozenset({State.SUBMITTED, State.RENDERED, State.SAVED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPlan:
-    """What a plan is, beside its rows: ``files`` and ``settings`` are JSON, ``output_dir`` is absolute."""
+    """What a plan is, beside its rows: ``files``, ``settings`` and ``prices`` are JSON, ``output_dir`` is absolute."""
 
     name: str
     output_dir: str
@@ -46,6 +49,7 @@ class NewPlan:
     settings: str
     total: int
     tool_version: str
+    prices: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +70,15 @@ class PlanChange:
     retired: int = 0
     elsewhere: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    new_by_model: Counter[str] = field(default_factory=Counter)
+    new_by_order: Counter[RowKind] = field(default_factory=Counter)
+
+    @property
+    def new_by_model(self) -> Counter[str]:
+        """Count the new rows by model."""
+        models: Counter[str] = Counter()
+        for asked, rows in self.new_by_order.items():
+            models[asked.model] += rows
+        return models
 
 
 Progress = Callable[[int], None]
@@ -89,6 +101,11 @@ def save(
                 on_progress(count)
         saving.finish(retire=retire)
         return saving.change
+
+
+def note_prices(connection: Connection, plan_id: int, prices: str) -> None:
+    """Keep a price list with a plan that was saved without one."""
+    connection.execute(update(s.plan).where(s.plan.c.id == plan_id, s.plan.c.prices == "").values(prices=prices))
 
 
 def compare(engine: Engine, name: str, jobs: Iterable[JobSpec], *, retire: bool = True) -> PlanChange:
@@ -217,7 +234,7 @@ def _insert_plan(connection: Connection, batch_id: int, plan: NewPlan, at: datet
     row = insert(s.plan).values(
         batch_id=batch_id, created_at=at, manifest=plan.source, manifest_path=plan.source_path,
         manifest_sha256=sha256(plan.source).hexdigest(), files=plan.files, settings=plan.settings, total=plan.total,
-        tool_version=plan.tool_version,
+        tool_version=plan.tool_version, prices=plan.prices,
     )  # fmt: skip
     return int(connection.execute(row.returning(s.plan.c.id)).scalar_one())
 
@@ -249,11 +266,15 @@ def _sort_out(connection: Connection, batch_id: int | None, chunk: Sequence[JobS
     return found
 
 
+_ORDERED: Final = attrgetter("operation", "model", "params", "references")
+
+
 def _count_new(change: PlanChange, specs: Sequence[JobSpec]) -> None:
     if specs:
         change.new += len(specs)
         change.reasons["never_planned"] += len(specs)
-        change.new_by_model.update(spec.model for spec in specs)
+        for (operation, model, params, refs), rows in Counter(map(_ORDERED, specs)).items():
+            change.new_by_order[RowKind(operation, model, params, len(json.loads(refs)))] += rows
 
 
 def _count_kept(change: PlanChange, spec: JobSpec, old: Row[Any]) -> None:

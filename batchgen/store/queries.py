@@ -12,7 +12,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, and_, column, literal_column, or_, select, table
 
 from batchgen.core.errors import InputError
+from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.core.money import from_micros
+from batchgen.core.pricing import PriceKind, kind
 from batchgen.core.states import State
 from batchgen.store import schema as s
 from batchgen.store.engine import place_of, reading
@@ -70,6 +72,7 @@ class StoredPlan:
     settings: str
     total: int
     tool_version: str
+    prices: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,13 +207,13 @@ def oldest_task(engine: Engine, batch_id: int) -> Dict | None:
     return dict(rows[0]) if rows else None
 
 
-def learned_costs(engine: Engine) -> dict[tuple[str, str, str], int]:
-    """Give the last known cost in micros by (model, resolution, quality); an absent parameter is an empty word."""
-    costs: dict[tuple[str, str, str], int] = {}
+def learned_costs(engine: Engine) -> dict[PriceKind, int]:
+    """Give the last known cost in micros by kind of order."""
+    costs: dict[PriceKind, int] = {}
     for row in _all(engine, _latest_results(("submit_accepted", "render_finished"), s.attempt.c.cost_micros)):
-        params = json.loads(row["params"])
         if row["cost_micros"]:
-            costs.setdefault((row["model"], params.get("resolution", ""), params.get("quality", "")), row["cost_micros"])
+            ordered = kind(row["operation"], json.loads(row["params"]), references=len(json.loads(row["refs"])))
+            costs.setdefault(ordered, row["cost_micros"])
     return costs
 
 
@@ -218,7 +221,8 @@ def learned_latency(engine: Engine) -> dict[tuple[str, str], list[float]]:
     """Give recent durations in seconds from accepted to rendered, by (model, resolution), the latest first."""
     durations: dict[tuple[str, str], list[float]] = {}
     instants = (as_stored(s.attempt.c.settled_at), as_stored(s.attempt.c.rendered_at))
-    for row in _all(engine, _latest_results(("render_finished",), *instants)):
+    tasks = s.attempt.c.task_id.not_like(f"{SYNCHRONOUS}%")
+    for row in _all(engine, _latest_results(("render_finished",), *instants).where(tasks)):
         shape = (row["model"], json.loads(row["params"]).get("resolution", ""))
         took = from_text(row["rendered_at"]) - from_text(row["settled_at"])
         durations.setdefault(shape, []).append(took.total_seconds())
@@ -229,7 +233,8 @@ def _latest_results(words: Sequence[str], *facts: ColumnElement[Any]) -> Select[
     recent = select(s.event.c.id, s.event.c.attempt_id).order_by(s.event.c.id.desc()).where(s.event.c.event.in_(words)).limit(LEARN_FROM)
     latest = recent.subquery()
     joined = latest.join(s.attempt, s.attempt.c.id == latest.c.attempt_id).join(s.job, s.job.c.id == s.attempt.c.job_id)
-    return select(s.job.c.model, s.job.c.params, *facts).select_from(joined).order_by(latest.c.id.desc())
+    order = (s.job.c.operation, s.job.c.model, s.job.c.params, s.job.c.refs)
+    return select(*order, *facts).select_from(joined).order_by(latest.c.id.desc())
 
 
 def _job_pages(engine: Engine, wanted: JobFilter, state: State | None) -> Iterator[RowMapping]:

@@ -150,7 +150,7 @@ class _Group:
         place = (self._run_id, None if attempt is None else attempt.id, event.is_decision)
         what = (before.value, job.state.value, event.word(), actor, reason, detail_of(event), job.updated_at)
         self._events.append((job.id, job.version, *what, *place))
-        if before is State.RENDERED and attempt is not None and not isinstance(event, e.DownloadDeferred):
+        if before is State.RENDERED and attempt is not None and not isinstance(event, e.DownloadDeferred | e.DriftSeen):
             self._files[job.id] = _files(job, attempt, event)
 
     def _total_deltas(self) -> list[tuple[int, int, str]]:

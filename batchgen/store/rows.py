@@ -13,7 +13,7 @@ from batchgen.store.bulk import Bulk, Cells
 from batchgen.store.effects import AttemptRow, JobRow, Purse
 from batchgen.store.instants import as_stored
 
-_JOB: Final = ("id", "batch_id", "state", "version", "next_at", "attempts", "unproven", "not_sent", "regenerated", "retired_at")
+_JOB: Final = ("id", "batch_id", "state", "version", "reason", "next_at", "attempts", "unproven", "not_sent", "regenerated", "retired_at")
 _JOB_SET: Final = (
     "state",
     "version",

@@ -21,11 +21,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a run ended; balances in micros where the vendor told them."""
+    """How a run ended; the balance in micros, where the vendor told it."""
 
     stop_reason: str
     exit_code: int
-    balance_before: int | None = None
     balance_after: int | None = None
 
 
@@ -43,6 +42,11 @@ def start(connection: Connection, *, batch_id: int, process: Process, at: dateti
 def beat(connection: Connection, run_id: int, *, at: datetime) -> None:
     """Write a sign of life."""
     connection.execute(update(s.run).where(s.run.c.id == run_id).values(heartbeat_at=at))
+
+
+def note_balance(connection: Connection, run_id: int, micros: int) -> None:
+    """Write what the vendor's account could still spend when the run began."""
+    connection.execute(update(s.run).where(s.run.c.id == run_id).values(balance_before=micros))
 
 
 def finish(connection: Connection, run_id: int, ending: Ending, *, at: datetime) -> None:

@@ -88,6 +88,7 @@ plan: Final = Table(
     Column("settings", Text, nullable=False, comment="JSON: all that a run needs without the manifest"),
     Column("total", BigInteger, nullable=False, comment="rows asked for"),
     Column("tool_version", Text, nullable=False, comment="version of batchgen that planned it"),
+    Column("prices", Text, nullable=False, server_default="", comment="JSON: price list with source and time; empty if none"),
     comment="what was asked for, each time a plan is saved",
 )
 
@@ -247,11 +248,13 @@ command: Final = Table(
 upload: Final = Table(
     "upload",
     metadata,
-    Column("sha256", Text, primary_key=True, comment="hash of the reference image"),
-    Column("url", Text, nullable=False, comment="where the vendor keeps it"),
-    Column("expires_at", Instant, nullable=False, comment="until when"),
+    Column("vendor", Text, nullable=False, comment="dialect and address that it was sent to"),
+    Column("sha256", Text, nullable=False, comment="hash of the reference image"),
+    Column("url", Text, nullable=False, comment="where the vendor keeps it, signed"),
+    Column("expires_at", Instant, nullable=False, comment="until when that is certain"),
     Column("created_at", Instant, nullable=False, comment="when it was sent"),
-    comment="reference images already with the vendor",
+    PrimaryKeyConstraint("vendor", "sha256"),
+    comment="reference images already with a vendor",
 )
 
 edge: Final = Table(

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.store.engine import seconds_between
 
 
@@ -23,6 +24,7 @@ class View:
 
 
 _WEIGHT = "coalesce(a.cost_micros, a.est_micros)"
+_BEGUN = f"CASE WHEN substr(a.task_id, 1, {len(SYNCHRONOUS)}) = '{SYNCHRONOUS}' THEN a.opened_at ELSE a.settled_at END"
 _CHARGED = "('accepted', 'ambiguous', 'unproven')"
 
 _JOBS: Final = View(
@@ -177,7 +179,7 @@ _COST: Final = View(
 
 _LATENCY: Final = View(
     name="v_latency",
-    title="seconds from an accepted order to its result",
+    title="seconds from an accepted order to its result; from its sending where the answer was the result",
     columns={
         "batch": "name of the batch",
         "model": "the vendor's model",
@@ -218,9 +220,9 @@ _THROUGHPUT: Final = View(
         SELECT batch, bucket, sum(CASE WHEN event = 'submit_accepted' THEN 1 ELSE 0 END) AS submitted,
                sum(CASE WHEN event = 'render_finished' THEN 1 ELSE 0 END) AS rendered,
                sum(CASE WHEN event = 'images_saved' THEN 1 ELSE 0 END) AS saved,
-               sum(CASE WHEN after = 'failed' THEN 1 ELSE 0 END) AS failed
+               sum(CASE WHEN after = 'failed' AND before <> 'failed' THEN 1 ELSE 0 END) AS failed
         FROM (
-            SELECT b.name AS batch, e.event, e.after,
+            SELECT b.name AS batch, e.event, e.before, e.after,
                    substr(e.at, 1, 14) || CASE WHEN substr(e.at, 15, 1) = '0' THEN '0' ELSE '' END
                    || CAST(CAST(substr(e.at, 15, 2) AS integer) / 5 * 5 AS text) || ':00Z' AS bucket
             FROM event e JOIN job j ON j.id = e.job_id JOIN batch b ON b.id = j.batch_id
@@ -280,7 +282,7 @@ VIEWS: Final = (_JOBS, _ATTEMPTS, _EVENTS, _FAILURES, _COST, _LATENCY, _THROUGHP
 
 def create_all(connection: Connection) -> None:
     """Make every view."""
-    latency = seconds_between(connection.dialect.name, "a.settled_at", "a.rendered_at")
+    latency = seconds_between(connection.dialect.name, _BEGUN, "a.rendered_at")
     for view in VIEWS:
         connection.exec_driver_sql(f"CREATE VIEW {view.name} AS {view.sql.replace('{latency}', latency).strip()}")
 

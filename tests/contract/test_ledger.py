@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from batchgen.core import events as e
 from batchgen.core.errors import BudgetReachedError, IllegalTransitionError, StaleJobError
 from batchgen.core.jobs import Change, Job, JobId, Recorded
 from batchgen.core.machine import TABLE
-from batchgen.core.ports import Ledger
+from batchgen.core.ports import Ledger, Upload
 from batchgen.core.states import State
 from tests.support import builders
 from tests.support.databases import PRICE, START, event, opened, postgres_url, spec, sqlite_url
@@ -400,3 +400,124 @@ def test_a_failure_in_a_group_touches_no_neighbour(open_ledger: OpenLedger) -> N
 
     assert State.SUBMITTING is good.result().state is also_good.result().state
     assert [StaleJobError, IllegalTransitionError, BudgetReachedError] == [type(f.exception()) for f in (stale, illegal, over)]
+
+
+# --- remarks ---
+
+
+_REMARKED = {State.PLANNED, State.AMBIGUOUS, State.SUBMITTED, State.RENDERED, State.FAILED}
+
+
+@pytest.mark.parametrize("before", PATHS)
+def test_a_remark_is_allowed_exactly_where_an_answer_was_read(open_ledger: OpenLedger, before: State) -> None:
+    """Not while an order is out, not once the job is saved or dropped."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, *PATHS[before])
+
+    error = book.ask(1, e.DriftSeen).exception()
+
+    assert (None if before in _REMARKED else IllegalTransitionError) == (error and type(error))
+
+
+def test_a_remark_leaves_a_waiting_row_waiting(open_ledger: OpenLedger) -> None:
+    """State, reason, back-off and counters are those that the outcome set; only the version has moved on."""
+    book = Book(ledger=open_ledger())
+    book.record(1, e.SubmitStarted)
+    book.record(1, e.SubmitNotSent, next_at=LATER, reason="busy")
+    (before,) = book.claim(now=LATER)
+
+    recorded = book.record(1, e.DriftSeen(reason="code", detail="425"))
+
+    assert [] == book.claim(now=LATER - timedelta(seconds=1))
+    assert [replace(before, version=before.version + 1)] == book.claim(now=LATER)
+    assert (State.PLANNED, before.version + 1, None) == (recorded.state, recorded.version, recorded.attempt_id)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [PATHS[State.SUBMITTED], (*PATHS[State.SUBMITTED], e.TaskStalled), PATHS[State.RENDERED], (*PATHS[State.RENDERED], e.ImagesStaged)],
+)
+def test_a_remark_leaves_a_job_in_hand_as_it_is(open_ledger: OpenLedger, path: tuple[type[e.Event], ...]) -> None:
+    """Task, URLs, staged files and reason stay; only the version has moved on."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, *path)
+    (before,) = book.live()
+
+    recorded = book.record(1, e.DriftSeen)
+
+    assert [replace(before, version=before.version + 1)] == book.live()
+    assert (before.state, before.attempt_id) == (recorded.state, recorded.attempt_id)
+
+
+def test_a_remark_moves_no_money(open_ledger: OpenLedger) -> None:
+    """What an ambiguous order holds under the cap, it holds after the remark."""
+    book = Book(ledger=open_ledger("a", "a"))
+    book.record(1, e.SubmitStarted, cap_cost=2 * PRICE)
+    book.walk(1, e.SubmitUnknown, e.DriftSeen, e.DriftSeen)
+
+    assert book.record(2, e.SubmitStarted, cap_cost=2 * PRICE).state is State.SUBMITTING
+
+
+def test_a_stale_remark_is_refused(open_ledger: OpenLedger) -> None:
+    """A remark is a change like any other: it does not slip in behind one that came first."""
+    book = Book(ledger=open_ledger())
+    book.walk(1, e.SubmitStarted, e.SubmitAccepted)
+    book.versions[1] -= 1
+
+    with pytest.raises(StaleJobError):
+        book.record(1, e.DriftSeen)
+
+
+# --- uploads ---
+
+
+def _upload(**changes: Any) -> Upload:
+    plain: dict[str, Any] = {
+        "sha256": "ab" * 32,
+        "vendor": "jimmyai https://api.example",
+        "url": "https://cdn.example/1.png?signature=secret",
+        "expires_at": LATER + timedelta(microseconds=123_456),
+        "created_at": START + timedelta(microseconds=654_321),
+    }
+    return Upload(**plain | changes)
+
+
+def test_an_unknown_upload_is_none(open_ledger: OpenLedger) -> None:
+    """Content that was never sent, or never to this vendor, has no upload."""
+    ledger = open_ledger()
+    ledger.keep_upload(_upload()).result()
+
+    assert ledger.upload_of("cd" * 32, vendor=_upload().vendor).result() is None
+    assert ledger.upload_of("ab" * 32, vendor="other").result() is None
+
+
+def test_an_upload_comes_back_as_it_was_kept(open_ledger: OpenLedger) -> None:
+    """Address and instants, to the microsecond and in UTC."""
+    ledger = open_ledger()
+    ledger.keep_upload(_upload()).result()
+
+    found = ledger.upload_of("ab" * 32, vendor=_upload().vendor).result()
+
+    assert _upload() == found
+    assert found is not None
+    assert (timedelta(0), timedelta(0)) == (found.expires_at.utcoffset(), found.created_at.utcoffset())
+
+
+def test_a_later_upload_takes_the_place_of_an_earlier_one(open_ledger: OpenLedger) -> None:
+    """There is one upload of a content to a vendor: the one kept last, even if it expires sooner."""
+    ledger = open_ledger()
+    newer = _upload(url="https://cdn.example/2.png", expires_at=START)
+    ledger.keep_upload(_upload()).result()
+    ledger.keep_upload(newer).result()
+
+    assert newer == ledger.upload_of("ab" * 32, vendor=newer.vendor).result()
+
+
+def test_uploads_to_different_vendors_do_not_meet(open_ledger: OpenLedger) -> None:
+    """The same content with two vendors has two addresses."""
+    ledger = open_ledger()
+    both = [_upload(), _upload(vendor="jimmyai https://elsewhere.example", url="https://cdn.example/2.png")]
+    for one in both:
+        ledger.keep_upload(one).result()
+
+    assert both == [ledger.upload_of("ab" * 32, vendor=one.vendor).result() for one in both]

@@ -12,13 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from batchgen.core import events as e
 from batchgen.core.errors import LockedError, SchemaError, StoreError
 from batchgen.core.jobs import Change, JobId
+from batchgen.core.pricing import RowKind
 from batchgen.core.states import State
-from batchgen.store import plans, prospects, queries
+from batchgen.store import plans, prospects, queries, runs
 from batchgen.store.engine import open_engine
 from batchgen.store.faults import RefusedError, translated
 from batchgen.store.lock import RunLock
 from batchgen.store.views import VIEWS
-from tests.support.databases import PRICE, START, OpenTable, event, image, new_plan, opened, postgres_url, spec, specs, sqlite_url
+from tests.support.databases import PRICE, START, OpenTable, Table, event, image, new_plan, opened, postgres_url, spec, specs, sqlite_url
 
 SUBMITTED = (e.SubmitStarted, e.SubmitAccepted)
 SAVED = (*SUBMITTED, e.RenderFinished, e.ImagesStaged, e.ImagesSaved)
@@ -67,6 +68,16 @@ def test_short_views_add_up(open_table: OpenTable) -> None:
         (row["bucket"], row["submitted"], row["rendered"], row["saved"], row["failed"]) for row in rows["v_throughput_5m"]
     ]
     assert (f"{3:032x}", PRICE, "because") == (doubt["key"], doubt["at_risk_micros"], doubt["reason"])
+
+
+def test_a_remark_about_a_failed_job_is_no_second_failure(open_table: OpenTable) -> None:
+    """What nobody has heard of in the answer that ended a job does not count as another job that failed."""
+    table = open_table(1)
+    table.walk(1, *SUBMITTED, e.RenderFailed, e.DriftSeen)
+
+    (row,) = queries.rows_of(table.engine, "v_throughput_5m")
+
+    assert (1, 1) == (row["submitted"], row["failed"])
 
 
 def test_latency_is_ranked(open_table: OpenTable) -> None:
@@ -119,6 +130,42 @@ def test_invariants_hold_after_a_night(open_table: OpenTable) -> None:
 
     assert [] == table.violations()
     assert (1, 1) == (table.totals().states[State.SUBMITTING], table.totals().states[State.PLANNED])
+
+
+@pytest.mark.parametrize("path", [(), (e.SubmitStarted, e.SubmitUnknown), SUBMITTED, SAVED[:3], SAVED[:4], (*SUBMITTED, e.RenderFailed)])
+def test_a_remark_is_an_event_and_nothing_else(open_table: OpenTable, path: tuple[type[e.Event], ...]) -> None:
+    """The trail holds it with its words; job row, attempt, files, money and totals are as before, and every invariant holds."""
+    table = open_table(1)
+    for kind in path:
+        table.record(1, kind)
+    before, money = table.story(1), table.totals()
+
+    table.record(1, e.DriftSeen(reason="field", detail="data.eta"), at=START + timedelta(seconds=9))
+
+    after = table.story(1)
+    remark = after["events"].pop()
+    assert before["job"] | {"version": before["job"]["version"] + 1} == after["job"]
+    assert (before["attempts"], before["files"], before["events"], money) == (
+        *(after[part] for part in ("attempts", "files", "events")),
+        table.totals(),
+    )
+    assert ("drift_seen", "field", {"detail": "data.eta"}, False) == tuple(
+        remark[name] for name in ("event", "reason", "detail", "is_decision")
+    )
+    assert remark["before"] == remark["after"] == before["job"]["state"]
+    assert before["attempts"][-1:] == [] or before["attempts"][-1]["attempt_id"] == remark["attempt_id"]
+    assert [] == table.violations()
+
+
+def test_a_job_with_remarks_goes_on_to_its_end(open_table: OpenTable) -> None:
+    """Remarks between all steps of a delivered job: it is saved with its file, and its events fold to that."""
+    table = open_table(1)
+
+    state = table.walk(1, e.DriftSeen, *SUBMITTED, e.DriftSeen, *SAVED[2:4], e.DriftSeen, e.DriftSeen, e.ImagesSaved)
+
+    assert (State.SAVED, 9) == (state, table.story(1)["job"]["version"])
+    assert ["verified"] == [row["state"] for row in table.story(1)["files"]]
+    assert [] == table.violations()
 
 
 def test_a_plan_is_saved_changed_and_restored(open_table: OpenTable) -> None:
@@ -233,8 +280,10 @@ def test_a_server_without_tables_says_so(open_table: OpenTable) -> None:
 
 
 def test_prospects_tell_what_is_left(open_table: OpenTable) -> None:
-    """Rows still to be ordered by model, the mean size of images, what waits for a decision, and who needs references."""
-    table = open_table(rows=[spec(1), spec(2), spec(3, model="other"), spec(4, references='[{"name":"shoe"}]'), spec(5)])
+    """Rows still to be ordered by what they order, the mean size of images, and what waits for a decision."""
+    plain, other = (spec(number, model=model) for number, model in ((1, "painter"), (3, "other")))
+    shoes = [spec(4, references='[{"name":"shoe"}]'), spec(6, references='[{"name":"boot"}]')]
+    table = open_table(rows=[plain, spec(2), other, shoes[0], spec(5), shoes[1]])
     before = prospects.outlook(table.engine, "night")
     table.walk(1, *SAVED)
     table.walk(2, e.SubmitStarted, e.SubmitUnknown)
@@ -242,9 +291,44 @@ def test_prospects_tell_what_is_left(open_table: OpenTable) -> None:
 
     after = prospects.outlook(table.engine, "night")
 
-    assert ({"painter": 4, "other": 1}, None) == (before.planned, before.mean_bytes)
-    assert ({"painter": 1, "other": 1}, 1000) == (after.planned, after.mean_bytes)
+    plain_kind, with_shoe, other_kind = (
+        RowKind("image", model, plain.params, refs) for model, refs in (("painter", 0), ("painter", 1), ("other", 0))
+    )
+    assert ({plain_kind: 3, with_shoe: 2, other_kind: 1}, None) == (before.planned, before.mean_bytes)
+    assert ({with_shoe: 2, other_kind: 1}, 1000) == (after.planned, after.mean_bytes)
     assert 2 == prospects.undecided(table.engine, table.batch_id)
-    assert 1 == prospects.planned_with_references(table.engine, table.batch_id)
-    table.walk(4, e.JobCancelled)
-    assert 0 == prospects.planned_with_references(table.engine, table.batch_id)
+
+
+def test_a_plan_keeps_its_prices(open_table: OpenTable) -> None:
+    """A list saved with a plan stays; one noted later only fills a plan that has none."""
+    table = open_table(1)
+    bare = queries.latest_plan(table.engine, table.batch_id)
+    for prices in ("later", "too late"):
+        table.thread.call(lambda c, prices=prices: plans.note_prices(c, bare.id, prices)).result()
+    noted = queries.latest_plan(table.engine, table.batch_id)
+    plans.save(table.engine, new_plan(prices="at once"), specs(1), at=START)
+    priced = queries.latest_plan(table.engine, table.batch_id)
+    table.thread.call(lambda c: plans.note_prices(c, priced.id, "too late")).result()
+
+    assert ("", "later", "at once") == (bare.prices, noted.prices, queries.latest_plan(table.engine, table.batch_id).prices)
+    assert [("later",), ("at once",)] == [tuple(row) for row in table.sql("SELECT prices FROM plan ORDER BY id")]
+
+
+def test_a_run_keeps_the_balances_around_it(open_table: OpenTable) -> None:
+    """What the account held before and after is written down where the vendor told it; unknown stays empty."""
+    table = open_table(1)
+    assert (None, None) == _balances(table)
+
+    table.thread.call(lambda c: runs.note_balance(c, table.run_id, 12_345_678_901)).result()
+    table.thread.call(lambda c: runs.finish(c, table.run_id, runs.Ending(stop_reason="x", exit_code=0), at=START)).result()
+    told = _balances(table)
+    ending = runs.Ending(stop_reason="x", exit_code=0, balance_after=-5)
+    table.thread.call(lambda c: runs.finish(c, table.run_id, ending, at=START)).result()
+
+    assert ((12_345_678_901, None), (12_345_678_901, -5)) == (told, _balances(table))
+
+
+def _balances(table: Table) -> tuple[int | None, int | None]:
+    row = table.thread.call(lambda c: runs.latest(c, table.batch_id)).result()
+    assert row is not None
+    return row["balance_before"], row["balance_after"]

@@ -24,8 +24,8 @@ NEXT = '''"""Add a column."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -34,6 +34,18 @@ def upgrade() -> None:
     """Apply the change."""
     op.add_column("run", sa.Column("colour", sa.Text()))
 '''
+
+
+FIRST_ROWS = """
+INSERT INTO batch(id, name, output_dir, created_at) VALUES (1, 'study', '/out', '2026-01-01T00:00:00.000000Z');
+INSERT INTO batch_total(batch_id, state, jobs) SELECT 1, column1, column1 = 'planned' FROM
+  (VALUES ('planned'), ('submitting'), ('ambiguous'), ('submitted'), ('rendered'), ('saved'), ('failed'), ('cancelled'));
+INSERT INTO plan(id, batch_id, created_at, manifest, manifest_path, manifest_sha256, files, settings, total, tool_version)
+  VALUES (1, 1, '2026-01-01T00:00:00.000000Z', x'', 'study.yaml', '', '[]', '{}', 1, '0.1.0');
+INSERT INTO job(id, key, sweep, prompt_id, prompt, operation, model, params, labels, refs, cell, sample, ordinal, position, batch_id,
+  plan_id, planned_at, updated_at) VALUES (1, '00000000000000000000000000000001', 'study', 'p1', 'a fox', 'image', 'gpt-image-2', '{}',
+  '{}', '[]', 'cell', 1, 0, 0, 1, 1, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z');
+"""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -47,7 +59,7 @@ def next_release(tmp_path: Path) -> Path:
     """Make the migrations of a program one revision newer."""
     folder = tmp_path / "next" / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_colour.py").write_text(NEXT)
+    (folder / "versions" / "0003_colour.py").write_text(NEXT)
     return folder
 
 
@@ -122,9 +134,9 @@ def test_an_older_database_is_copied_and_upgraded(tmp_path: Path, next_release: 
 
     copy = migrate.upgrade(url, next_release)
 
-    assert copy == Path(f"{parse(url).database}.bak-0001")
-    assert "0001" == migrate.current(str(copy))
-    assert "0002" == migrate.current(url)
+    assert copy == Path(f"{parse(url).database}.bak-0002")
+    assert "0002" == migrate.current(str(copy))
+    assert "0003" == migrate.current(url)
     assert [(None,)] == in_database(url, "SELECT colour FROM run")
     engine = open_engine(url)
     assert [] == list(invariants.check(engine))
@@ -132,14 +144,35 @@ def test_an_older_database_is_copied_and_upgraded(tmp_path: Path, next_release: 
     engine.dispose()
 
 
+def test_the_first_schema_becomes_the_present_one(tmp_path: Path) -> None:
+    """A database of the first revision, with a job in it, ends with the tables of the models and all its rows."""
+    first = tmp_path / "first" / "migrations"
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("__pycache__", "0002_*"))
+    url = str(tmp_path / "jobs.db")
+    migrate.upgrade(url, first)
+    driver = sqlite3.connect(url)
+    driver.executescript(FIRST_ROWS)
+    driver.close()
+
+    migrate.upgrade(url, MIGRATIONS)
+
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        assert [] == differences(connection)
+    assert ["planned"] == [job["state"] for job in queries.jobs(engine, queries.JobFilter())]
+    assert "" == queries.latest_plan(engine, 1).prices
+    assert [] == list(invariants.check(engine))
+    engine.dispose()
+
+
 def test_a_second_copy_takes_another_name(tmp_path: Path, next_release: Path) -> None:
     """A copy that exists is not overwritten."""
     url = sqlite_url(tmp_path)
-    Path(f"{parse(url).database}.bak-0001").write_text("precious")
+    Path(f"{parse(url).database}.bak-0002").write_text("precious")
 
     copy = migrate.upgrade(url, next_release)
 
-    assert copy == Path(f"{parse(url).database}.bak-0001.1")
+    assert copy == Path(f"{parse(url).database}.bak-0002.1")
 
 
 @pytest.mark.postgres
@@ -150,7 +183,7 @@ def test_a_server_is_upgraded_in_place(postgres: str, next_release: Path) -> Non
     assert migrate.upgrade(url, next_release) is None
 
     assert [] == in_database(url, "SELECT colour FROM run")
-    assert "0002" == migrate.current(url)
+    assert "0003" == migrate.current(url)
 
 
 def test_a_newer_database_is_refused_and_left_alone(url: str, tmp_path: Path, next_release: Path) -> None:
@@ -158,10 +191,10 @@ def test_a_newer_database_is_refused_and_left_alone(url: str, tmp_path: Path, ne
     migrate.upgrade(url, next_release)
 
     for refused in (migrate.upgrade, migrate.require_head):
-        with pytest.raises(SchemaError, match="schema 0002, newer than 0001"):
+        with pytest.raises(SchemaError, match="schema 0003, newer than 0002"):
             refused(url, MIGRATIONS)
 
-    assert "0002" == migrate.current(url)
+    assert "0003" == migrate.current(url)
 
 
 def test_an_older_database_is_not_read_as_if_it_were_new(url: str, next_release: Path) -> None:
@@ -172,13 +205,13 @@ def test_an_older_database_is_not_read_as_if_it_were_new(url: str, next_release:
 
 def test_a_failing_revision_changes_nothing(url: str, next_release: Path) -> None:
     """If one statement fails the database is as it was, views included."""
-    broken = (next_release / "versions" / "0002_colour.py").read_text() + '    op.drop_table("nowhere")\n'
-    (next_release / "versions" / "0002_colour.py").write_text(broken)
+    broken = (next_release / "versions" / "0003_colour.py").read_text() + '    op.drop_table("nowhere")\n'
+    (next_release / "versions" / "0003_colour.py").write_text(broken)
 
     with pytest.raises(StoreError):
         migrate.upgrade(url, next_release)
 
-    assert "0001" == migrate.current(url)
+    assert "0002" == migrate.current(url)
     assert [] == in_database(url, "SELECT * FROM v_jobs")
     with pytest.raises(Exception, match="colour"):
         in_database(url, "SELECT colour FROM run")
@@ -192,7 +225,7 @@ def test_names_with_spaces_percent_and_accents_work(tmp_path: Path, name: str) -
 
     migrate.upgrade(str(tmp_path / name / name), folder)
 
-    assert "0001" == migrate.current(str(tmp_path / name / name))
+    assert "0002" == migrate.current(str(tmp_path / name / name))
 
 
 def test_nothing_is_created_by_asking(tmp_path: Path) -> None:
@@ -210,7 +243,7 @@ def test_an_empty_file_has_no_tables(tmp_path: Path) -> None:
         migrate.require_head(str(path), MIGRATIONS)
     migrate.upgrade(str(path), MIGRATIONS)
 
-    assert "0001" == migrate.current(str(path))
+    assert "0002" == migrate.current(str(path))
 
 
 def test_a_foreign_file_is_never_upgraded(tmp_path: Path) -> None:

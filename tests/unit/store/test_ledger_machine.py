@@ -48,6 +48,16 @@ class LedgerMachine(RuleBasedStateMachine):
         change = Change(job_id=JobId(job_id), version=self.versions[job_id], event=event(kind, **facts), at=START, actor=actor)
         self.follow(change, self.table.ledger.record(change).exception())
 
+    @rule(job_id=JOBS, words=st.text(max_size=20))
+    def shows_drift(self, job_id: int, words: str) -> None:
+        """Remark on any job: whether it is allowed or not, only the job's version and its trail may move."""
+        before = self.all_but_versions()
+        change = Change(job_id=JobId(job_id), version=self.versions[job_id], event=e.DriftSeen(reason="field", detail=words), at=START)
+
+        self.follow(change, self.table.ledger.record(change).exception())
+
+        assert before == self.all_but_versions()
+
     @rule(job_id=JOBS, kind=KINDS, behind=st.integers(min_value=1, max_value=3))
     def comes_late(self, job_id: int, kind: type[e.Event], behind: int) -> None:
         """Come with another version: that never counts."""
@@ -94,6 +104,12 @@ class LedgerMachine(RuleBasedStateMachine):
             self.versions[job_id] += 1
             self.remember_task(job_id, kind)
         assert error is None or isinstance(error, BatchgenError)
+
+    def all_but_versions(self) -> list[object]:
+        """Read every table but the trail, and of the jobs everything but version and time of change."""
+        jobs = "SELECT id, state, reason, next_at, attempts, unproven, not_sent, regenerated, attempt_id, retired_at FROM job ORDER BY id"
+        others = [f"SELECT * FROM {name} ORDER BY 1, 2" for name in ("attempt", "artifact", "batch", "batch_total")]  # noqa: S608 - our names
+        return [self.table.sql(statement) for statement in (jobs, *others)]
 
     def remember_task(self, job_id: int, kind: type[e.Event]) -> None:
         """Keep in mind which jobs' current order has a task."""

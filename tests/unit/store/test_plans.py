@@ -8,6 +8,7 @@ import pytest
 from batchgen.core import events as e
 from batchgen.core.errors import StoreError
 from batchgen.core.jobs import JobSpec
+from batchgen.core.pricing import RowKind
 from batchgen.core.states import State
 from batchgen.store import plans, queries
 from batchgen.store.engine import open_engine, reading
@@ -50,6 +51,24 @@ def test_what_is_new_is_counted_by_model(table: Table) -> None:
     assert (2, 3, 0) == (change.new, change.kept, change.retired)
     assert {"painter": 1, "other": 1} == change.new_by_model
     assert {"never_planned": 2, "planned": 3} == change.reasons
+
+
+def test_what_is_new_is_counted_by_what_it_orders(table: Table) -> None:
+    """Operation, model, parameters and the number of references set the price; names and prompts do not."""
+    two = '[{"name":"a","sha256":"aa"},{"name":"b","url":"https://example.com/b.png"}]'
+    edit = spec(7, operation="edit", model="other", params="{}", references=two, prompt="else")
+    rows = [*specs(4), spec(5, sweep="signs", labels="{}"), spec(6, references=two), edit, spec(8, params="{}")]
+
+    change = save(table, rows)
+
+    usual = spec(1).params
+    assert {
+        RowKind("image", "painter", usual, 0): 2,
+        RowKind("image", "painter", usual, 2): 1,
+        RowKind("edit", "other", "{}", 2): 1,
+        RowKind("image", "painter", "{}", 0): 1,
+    } == change.new_by_order
+    assert {"painter": 4, "other": 1} == change.new_by_model
 
 
 def test_the_same_plan_again_changes_nothing(table: Table) -> None:

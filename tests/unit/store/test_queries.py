@@ -7,6 +7,7 @@ import pytest
 
 from batchgen.core import events as e
 from batchgen.core.errors import InputError
+from batchgen.core.pricing import PriceKind
 from batchgen.core.states import State
 from batchgen.store import queries
 from batchgen.store.engine import parse
@@ -129,13 +130,27 @@ def test_the_only_batch_needs_no_name(open_table: OpenTable) -> None:
 
 
 def test_the_last_known_cost_is_learned(open_table: OpenTable) -> None:
-    """Prices come from what the vendor said last, by model, resolution and quality."""
-    table = open_table(rows=[spec(1), spec(2), spec(3, params="{}")])
-    for job_id, cost in ((1, 10), (2, 20), (3, None)):
+    """Prices come from what the vendor said last, kind by kind; an order of which no cost was told teaches nothing."""
+    shoe = '[{"name":"shoe","sha256":"ab"}]'
+    kinds = {
+        1: spec(1),
+        2: spec(2),
+        3: spec(3, params="{}"),
+        4: spec(4, references=shoe),
+        5: spec(5, operation="generate", params='{"model":"painter","size":"1024x1024"}'),
+        6: spec(6, params='{"model":"filmer","duration":"5"}'),
+    }
+    table = open_table(rows=kinds.values())
+    for job_id, cost in ((1, 10), (2, 20), (3, None), (4, 40), (5, 50), (6, 60)):
         table.record(job_id, e.SubmitStarted)
         table.record(job_id, e.SubmitAccepted, cost=cost)
 
-    assert {("painter", "1k", "high"): 20} == queries.learned_costs(table.engine)
+    assert {
+        PriceKind("image", "painter", "1k", "high", "", "", 0): 20,
+        PriceKind("image", "painter", "1k", "high", "", "", 1): 40,
+        PriceKind("generate", "painter", "", "", "1024x1024", "", 0): 50,
+        PriceKind("image", "filmer", "", "", "", "5", 0): 60,
+    } == queries.learned_costs(table.engine)
 
 
 def test_a_refund_is_no_price(table: Table) -> None:
@@ -152,6 +167,17 @@ def test_durations_are_learned(table: Table) -> None:
     table.record(1, e.RenderFinished, at=START + timedelta(seconds=12.5))
 
     assert {("painter", "1k"): [12.5]} == queries.learned_latency(table.engine)
+
+
+def test_answers_that_were_the_result_teach_no_duration(open_table: OpenTable) -> None:
+    """Between a synchronous order's answer and its reading lies no rendering: only tasks are learned from."""
+    table = open_table(2)
+    for job_id, task_id in ((1, "sync-100001"), (2, "img_2")):
+        table.record(job_id, e.SubmitStarted)
+        table.record(job_id, e.SubmitAccepted, task_id=task_id)
+        table.record(job_id, e.RenderFinished, at=START + timedelta(seconds=job_id))
+
+    assert {("painter", "1k"): [2.0]} == queries.learned_latency(table.engine)
 
 
 def test_the_oldest_task_is_named(table: Table) -> None:

@@ -188,6 +188,13 @@ def test_a_deferred_download_keeps_the_staged_files(table: Table) -> None:
     assert 1 == len(table.live()[0].staged)
 
 
+def test_a_remark_keeps_the_staged_files(table: Table) -> None:
+    """What nobody has heard of is no reason to fetch complete bytes once more."""
+    table.walk(1, *RENDERED, e.ImagesStaged, e.DriftSeen)
+
+    assert 1 == len(table.live()[0].staged)
+
+
 def test_a_result_needs_an_accepted_order(table: Table) -> None:
     """A job that failed before any task existed cannot get a late result."""
     table.walk(1, e.SubmitStarted, e.SubmitRejected)

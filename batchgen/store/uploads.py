@@ -1,0 +1,19 @@
+"""Reference images that vendors keep for us, so that each is sent once for many orders."""
+
+from sqlalchemy import Connection, delete, insert, select
+
+from batchgen.core.ports import Upload
+from batchgen.store import schema as s
+
+
+def find(connection: Connection, sha256: str, *, vendor: str) -> Upload | None:
+    """Give the latest upload of that content to that vendor, however old."""
+    row = connection.execute(select(s.upload).where(s.upload.c.vendor == vendor, s.upload.c.sha256 == sha256)).mappings().first()
+    return None if row is None else Upload(**row)
+
+
+def keep(connection: Connection, upload: Upload) -> None:
+    """Write an upload in the place of an earlier one of the same content to the same vendor."""
+    same = (s.upload.c.vendor == upload.vendor) & (s.upload.c.sha256 == upload.sha256)
+    connection.execute(delete(s.upload).where(same))
+    connection.execute(insert(s.upload).values({name: getattr(upload, name) for name in Upload.__slots__}))
