@@ -1,1 +1,4 @@
-"""Published images: temporary files, checks, no-clobber links and hashes. Knows nothing of jobs' states, SQL or the network."""
+"""Published images and videos, and kept answers: temporary files, checks, no-clobber links and hashes.
+
+Knows nothing of jobs' states, SQL or the network.
+"""

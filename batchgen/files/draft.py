@@ -12,11 +12,13 @@ from typing import Final
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.files import sidecars
+from batchgen.files import imagecheck, sidecars, videocheck
 from batchgen.files.folders import Root, disk_errors, joined, measure, remove, write_all
-from batchgen.files.imagecheck import Picture, check
+from batchgen.files.sniff import Picture
 
 _READ_BYTES: Final = 1 << 16
+_VIDEO: Final = "video"
+"""The operation whose result is a video; every other one gives a picture."""
 
 
 def temporary_name(job: Job, index: int, suffix: str = "") -> str:
@@ -26,10 +28,11 @@ def temporary_name(job: Job, index: int, suffix: str = "") -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What holds for every image of a shelf."""
+    """What holds for every image of a shelf; ``max_video_bytes`` takes the place of ``max_bytes`` where a video was ordered."""
 
     sidecar: bool
     max_bytes: int
+    max_video_bytes: int
     max_pixels: int
 
 
@@ -55,21 +58,23 @@ class ImageDraft:
         self._job: Final = job
         self._place: Final = place
         self._terms: Final = terms
+        self._is_video: Final = job.operation == _VIDEO
         self._descriptor: int | None = descriptor
         self._hash: Final = hashlib.sha256()
         self._bytes = 0
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes; raise BadImageError when there are too many, FileError when the disk refuses."""
-        if self._bytes + len(chunk) > self._terms.max_bytes:
-            raise BadImageError(f"the image is larger than the {self._terms.max_bytes} bytes allowed", reason="too_big")
+        allowed = self._terms.max_video_bytes if self._is_video else self._terms.max_bytes
+        if self._bytes + len(chunk) > allowed:
+            raise BadImageError(f"the {self._job.operation} is larger than the {allowed} bytes allowed", reason="too_big")
         with disk_errors("write", self._root, self._place.temp_path, need=self._bytes + len(chunk)):
             write_all(self._open_descriptor(), chunk)
         self._hash.update(chunk)
         self._bytes += len(chunk)
 
     def finish(self, *, length: int | None) -> Image:
-        """Check length, end marker and decoding, fsync, choose the final name, and describe the image.
+        """Check length, type, end and content, fsync, choose the final name, and describe the image.
 
         When it returns, the bytes are durable under the temporary name. When it raises BadImageError (``reason`` says why) or
         FileError, the temporary file is gone.
@@ -114,7 +119,9 @@ class ImageDraft:
 
     def _picture(self, descriptor: int) -> Picture:
         with BufferedReader(FileIO(descriptor, closefd=False), _READ_BYTES) as file:
-            return check(file, size_bytes=self._bytes, max_pixels=self._terms.max_pixels)
+            if self._is_video:
+                return videocheck.check(file, size_bytes=self._bytes)
+            return imagecheck.check(file, size_bytes=self._bytes, max_pixels=self._terms.max_pixels)
 
     def _free_name(self, suffix: str, sha256: str) -> str:
         """Choose the first name that nothing else stands at: the plan's, then ``~a{attempt}``, and so on."""

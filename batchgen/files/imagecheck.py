@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from batchgen.core.errors import BadImageError
+from batchgen.files.sniff import Picture, sniffed
 
 _MAX_CHUNKS: Final = 100_000
 _LARGE_PIXELS: Final = 16_000_000
@@ -39,34 +40,6 @@ _DECODE_ERRORS: Final = (
     struct.error,
     zlib.error,
 )
-_OTHER_TYPES: Final = (
-    (b"GIF8", "a GIF image"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "PostScript"),
-    (b"\xc5\xd0\xd3\xc6", "PostScript"),
-    (b"BM", "a BMP image"),
-    (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"<svg", "an SVG document"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<?xml", "an XML document"),
-    (b"<", "markup"),
-    (b"{", "a JSON document"),
-    (b"[", "a JSON document"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """What the bytes turned out to be. ``suffix`` is the file name's extension with its dot."""
-
-    media_type: str
-    suffix: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +64,18 @@ def check(file: BinaryIO, *, size_bytes: int, max_pixels: int) -> Picture:
         _check_pixels(early, max_pixels)
     file.seek(0)
     try:
-        size = _decode(kind.reader(file), max_pixels)
+        image = kind.reader(file)
+        width, height = image.size
+        _decode(image, max_pixels)
+        has_alpha = image.has_transparency_data
     except _DECODE_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BadImageError(f"the {kind.media_type} does not decode: {error}", reason="not_decodable") from error
-    return Picture(media_type=kind.media_type, suffix=kind.suffix, width=size[0], height=size[1])
+    return Picture(media_type=kind.media_type, suffix=kind.suffix, width=width, height=height, has_alpha=has_alpha)
 
 
-def _decode(image: ImageFile, max_pixels: int) -> tuple[int, int]:
+def _decode(image: ImageFile, max_pixels: int) -> None:
     size = image.size
     _check_pixels(size, max_pixels)
     frames = getattr(image, "n_frames", 1)
@@ -110,7 +86,6 @@ def _decode(image: ImageFile, max_pixels: int) -> tuple[int, int]:
         image.draft(None, (1, 1))
     with _LARGE_TURN if size[0] * size[1] > _LARGE_PIXELS else nullcontext():
         image.load()
-    return size
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
@@ -129,19 +104,7 @@ def _kind_of(head: bytes) -> _Kind:
         return _JPEG
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return _WEBP
-    raise BadImageError(f"received {_sniffed(head)} instead of PNG, JPEG or WebP", reason="wrong_type")
-
-
-def _sniffed(head: bytes) -> str:
-    if head[4:8] == b"ftyp":
-        return f"an ISO media file ({head[8:12].decode('ascii', 'backslashreplace')!r})"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<?xml") and b"<svg" in text:
-        return "an SVG document"
-    for magic, name in _OTHER_TYPES:
-        if head.startswith(magic) or text.startswith(magic):
-            return name
-    return f"unknown data (0x{head[:8].hex()}…)"
+    raise BadImageError(f"received {sniffed(head)} instead of PNG, JPEG or WebP", reason="wrong_type")
 
 
 # --- end markers ---

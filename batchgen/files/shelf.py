@@ -16,6 +16,9 @@ The received bytes are never rewritten: content credentials are signatures over 
 file, because the kernel may have dropped the pages and the second call would report success: the draft is thrown away. Every name is
 reached through descriptors of its folders, never through a link below the root. Bytes that fail their check are not kept: the vendor's
 URL gives them again.
+
+Where the answer to the order is the result itself, no URL gives it again. Such an answer is kept whole in the root before anything is
+recorded (see ``answers``), an image inside it is decoded from there into a draft, and it is dropped when the image is saved.
 """
 
 import os
@@ -26,7 +29,8 @@ from typing import Final
 from batchgen.core.errors import FileError, PathTakenError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.files import sidecars
+from batchgen.core.ports import Reply, Sink
+from batchgen.files import answers, inline, sidecars
 from batchgen.files.draft import ImageDraft, Place, Terms, temporary_name
 from batchgen.files.folders import (
     Content,
@@ -58,11 +62,12 @@ class ImageShelf:
         *,
         sidecar: bool,
         max_bytes: int = 64 * 1024 * 1024,
+        max_video_bytes: int = 2 * 1024 * 1024 * 1024,
         max_pixels: int = 64_000_000,
     ) -> None:
         self._root: Final = Root(root)
         self._stem_for: Final = stem_for
-        self._terms: Final = Terms(sidecar=sidecar, max_bytes=max_bytes, max_pixels=max_pixels)
+        self._terms: Final = Terms(sidecar=sidecar, max_bytes=max_bytes, max_video_bytes=max_video_bytes, max_pixels=max_pixels)
 
     def prepare(self) -> None:
         """Make the folder and write into it once; raise FileError when images could not be kept there."""
@@ -113,6 +118,33 @@ class ImageShelf:
             return
         for index, image in enumerate(images):
             self._write_sidecar(job, image, temporary_name(job, index, sidecars.SUFFIX))
+
+    def answer(self, job: Job) -> answers.KeptAnswer:
+        """Open the place for the answer of the job's current attempt, in the root; what an earlier try left there is removed.
+
+        To be called before the order goes out. Raises FileError when the disk refuses.
+        """
+        return answers.opened(self._root, answers.name_of(job))
+
+    def kept_answer(self, job: Job) -> Reply | None:
+        """Give the whole answer that was kept for the job's current attempt, as ``finish`` gave it; None when there is none.
+
+        Half an answer, a link or a folder under its name count as none.
+        """
+        return answers.read(self._root, answers.name_of(job))
+
+    def drop_answer(self, job: Job) -> None:
+        """Remove what was kept for the job's current attempt, if anything; not durable, so a power cut may bring it back."""
+        answers.drop(self._root, answers.name_of(job))
+
+    def unpack(self, job: Job, part: tuple[int, int], draft: Sink) -> None:
+        """Decode a part of the kept answer from base64 into the draft, in pieces of about 48 KiB.
+
+        Raises BadImageError (``not_base64``), FileError when the answer or the place in it is not there, or what the draft raises; the
+        draft is then the caller's to discard.
+        """
+        for piece in inline.decoded(answers.span(self._root, answers.name_of(job), part)):
+            draft.write(piece)
 
     def free_bytes(self) -> int:
         """Say how much room the file system has for us."""

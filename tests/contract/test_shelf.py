@@ -1,16 +1,20 @@
 """What every shelf promises to the worker, whatever it is made of."""
 
+import base64
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from batchgen.core.errors import BadImageError
+from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job, JobId, JobKey
-from batchgen.core.ports import Shelf
+from batchgen.core.ports import Answer, Shelf
 from batchgen.core.states import State
 from batchgen.files.shelf import ImageShelf
+from tests.support.fake_shelf import FakeShelf
 from tests.support.pictures import picture
 
 PNG = picture("PNG")
@@ -47,6 +51,13 @@ def _image_shelf_without_sidecars(place: Path) -> Shelf:
 @pytest.fixture(params=[_image_shelf, _image_shelf_without_sidecars])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
     """Give each kind of shelf in turn."""
+    build: Callable[[Path], Shelf] = request.param
+    return build(tmp_path / "out")
+
+
+@pytest.fixture(params=[_image_shelf, lambda _: FakeShelf()], ids=["disk", "fake"])
+def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+    """Give each kind of shelf that keeps answers; the fake checks no pictures, so the suite above is not for it."""
     build: Callable[[Path], Shelf] = request.param
     return build(tmp_path / "out")
 
@@ -137,3 +148,142 @@ def test_describing_is_repeatable(shelf: Shelf) -> None:
 def test_room_is_a_number_of_bytes(shelf: Shelf) -> None:
     """The preflight check reads it before anything is bought."""
     assert shelf.free_bytes() > 0
+
+
+# --- answers that are results ---
+
+LARGE = picture("PNG", size=(120, 90))
+DOCUMENT = {"created": 1, "data": [{"b64_json": base64.b64encode(LARGE).decode(), "revised_prompt": 'a "red" fox'}]}
+BODY = json.dumps(DOCUMENT).encode()
+
+
+def begun(shelf: Shelf, body: bytes = BODY) -> Answer:
+    """Write an answer in small pieces, without its end."""
+    answer = shelf.answer(JOB)
+    answer.begin(200, {"content-type": "application/json", "x-request-id": "r1"})
+    for start in range(0, len(body), 1000):
+        answer.write(body[start : start + 1000])
+    return answer
+
+
+def test_finished_answer_reads_the_same_after_a_crash(keeper: Shelf) -> None:
+    """What was given once is given again from what was kept."""
+    reply = begun(keeper).finish()
+
+    assert reply == keeper.kept_answer(JOB)
+    assert (200, "r1") == (reply.status, reply.headers["x-request-id"])
+
+
+def test_image_is_cut_out_of_the_answer_and_the_rest_is_there(keeper: Shelf) -> None:
+    """The dialect reads a short document with a mark in the place of the image."""
+    reply = begun(keeper).finish()
+
+    assert {"created": 1, "data": [{"b64_json": "\0part:0", "revised_prompt": 'a "red" fox'}]} == json.loads(reply.body)
+    assert 1 == len(reply.parts)
+
+
+def test_image_is_unpacked_into_a_draft(keeper: Shelf) -> None:
+    """The image inside the answer becomes a file like a downloaded one."""
+    reply = begun(keeper).finish()
+    draft = keeper.draft(JOB, 0)
+
+    keeper.unpack(JOB, reply.parts[0], draft)
+
+    assert len(LARGE) == draft.finish(length=None).bytes
+
+
+def test_short_answer_is_kept_as_it_is(keeper: Shelf) -> None:
+    """A refusal has nothing to cut out."""
+    reply = begun(keeper, b'{"error": "no"}').finish()
+
+    assert (b'{"error": "no"}', ()) == (reply.body, reply.parts)
+
+
+def test_answer_without_its_end_is_none(keeper: Shelf) -> None:
+    """After a crash in the middle there is no answer."""
+    begun(keeper)
+
+    assert keeper.kept_answer(JOB) is None
+
+
+def test_job_without_an_answer_has_none(keeper: Shelf) -> None:
+    """Asking costs nothing, also before the folder exists."""
+    assert keeper.kept_answer(JOB) is None
+
+
+def test_new_order_has_no_answer_of_an_earlier_life(keeper: Shelf) -> None:
+    """What lies there before the order goes out cannot be its answer."""
+    begun(keeper).finish()
+
+    keeper.answer(JOB)
+
+    assert keeper.kept_answer(JOB) is None
+
+
+def test_each_attempt_has_its_own_answer(keeper: Shelf) -> None:
+    """A second order of the job does not touch what the first one brought."""
+    first = begun(keeper).finish()
+
+    keeper.answer(replace(JOB, attempt_id=8)).discard()
+
+    assert first == keeper.kept_answer(JOB)
+    assert keeper.kept_answer(replace(JOB, attempt_id=8)) is None
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_discarded_answer_is_gone(keeper: Shelf, is_finished: bool) -> None:
+    """Whoever is unsure may discard twice."""
+    answer = begun(keeper)
+    if is_finished:
+        answer.finish()
+
+    answer.discard()
+    answer.discard()
+
+    assert keeper.kept_answer(JOB) is None
+
+
+def test_dropped_answer_is_gone(keeper: Shelf) -> None:
+    """When the image is saved the answer is dropped, and once more after a crash."""
+    keeper.drop_answer(JOB)
+    begun(keeper).finish()
+
+    keeper.drop_answer(JOB)
+    keeper.drop_answer(JOB)
+
+    assert keeper.kept_answer(JOB) is None
+
+
+def test_answer_without_a_head_is_none(keeper: Shelf) -> None:
+    """Bytes before the head, and an end without one, are mistakes of the caller."""
+    answer = keeper.answer(JOB)
+
+    with pytest.raises(FileError):
+        answer.write(b"x")
+    with pytest.raises(FileError):
+        answer.finish()
+
+
+@pytest.mark.parametrize("part", [(0, 10**9), (-1, 5), (9, 5)])
+def test_place_outside_the_answer_is_refused(keeper: Shelf, part: tuple[int, int]) -> None:
+    """A place that the file does not have gives no bytes of anything else."""
+    begun(keeper).finish()
+
+    with pytest.raises(FileError):
+        keeper.unpack(JOB, part, keeper.draft(JOB, 0))
+
+
+def test_nothing_is_unpacked_from_an_answer_that_is_gone(keeper: Shelf) -> None:
+    """Without the file there is no image."""
+    with pytest.raises(FileError):
+        keeper.unpack(JOB, (0, 4), keeper.draft(JOB, 0))
+
+
+def test_part_that_is_no_base64_is_refused(keeper: Shelf) -> None:
+    """A long text is not an image."""
+    reply = begun(keeper, b'{"b64_json": "' + b"no image! " * 2000 + b'"}').finish()
+
+    with pytest.raises(BadImageError) as caught:
+        keeper.unpack(JOB, reply.parts[0], keeper.draft(JOB, 0))
+
+    assert "not_base64" == caught.value.reason

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchgen.core.errors import BadImageError
-from batchgen.files.imagecheck import Picture, check
+from batchgen.files.imagecheck import check
+from batchgen.files.sniff import Picture
 from tests.support.pictures import PNG_MAGIC, animation, bomb, picture, png_of_chunks, with_chunk_after_header
 
 PNG = picture("PNG")
