@@ -17,7 +17,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Final
 
@@ -26,8 +26,9 @@ import httpx
 from yarl import URL
 
 from batchgen.api.addresses import MAX_URL_CHARS, Policy, is_loopback_host
+from batchgen.api.endpoint import Endpoint
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
-from batchgen.core.ports import Call, Fetched, Reply, Sink
+from batchgen.core.ports import Answer, Call, Fetched, Reply, Sink
 
 MAX_JSON_BYTES: Final = 1 << 20
 MAX_REDIRECTS: Final = 3
@@ -35,7 +36,6 @@ CHUNK_BYTES: Final = 1 << 16
 CONNECTIONS: Final = 32
 """Connections of ``ask`` and of ``fetch``, each; further calls wait their turn."""
 
-_API_PATH: Final = "/api/open-api/v1"
 _KEEP_ALIVE_S: Final = 2.0  # shorter than any server's own limit, so that an order seldom meets a connection that is just being closed
 _SENDING: Final = "http11.send_request_headers.started"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -51,6 +51,7 @@ class Patience:
     connect_s: float = 10.0
     write_s: float = 30.0
     ask_s: float = 60.0
+    upload_s: float = 300.0
     drip_window_s: float = 30.0
     drip_bytes: int = 30 * 1024
 
@@ -109,16 +110,15 @@ class _Drip:
 
 
 class HttpClient:
-    """The real ``core.ports.Client`` for one API host and one key.
+    """The real ``core.ports.Client`` for one API and one key.
 
-    ``base_url`` may end in slashes or in the API's own path; plain http is for loopback only. Raises InputError for a base URL or key that
-    cannot be used, without quoting the key. May be built outside an event loop; connections open at the first call.
+    Raises InputError for an address or a key that cannot be used, without quoting the key. May be built outside an event loop; connections
+    open at the first call.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a connection, all keyword-only but the first two
+    def __init__(
         self,
-        base_url: str,
-        api_key: str,
+        endpoint: Endpoint,
         *,
         submit_timeout_s: float,
         download_timeout_s: float,
@@ -126,18 +126,21 @@ class HttpClient:
         posts_at_once: int = 8,
         patience: Patience | None = None,
     ) -> None:
-        self._base, self._host = _checked_base(base_url)
-        self._key = _checked_key(api_key)
-        self._policy = Policy(loopback=is_loopback_host(self._host))
+        base = _checked_base(endpoint.base_url, endpoint.api_path, "provider.base_url")
+        sync = endpoint.sync_base_url
+        self._bases: Final = {
+            "api": base,
+            "sync": base if sync is None else _checked_base(sync, endpoint.api_path, "provider.sync_base_url"),
+        }
+        self._key = None if endpoint.key is None else _checked_key(endpoint.key)
+        self._policy = Policy(loopback=all(is_loopback_host(base.host) for base in self._bases.values()))
         self._submit_timeout_s = submit_timeout_s
         self._download_timeout_s = download_timeout_s
         self._patience = patience or Patience()
         self._plain_headers: Final = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
-        self._api_headers: Final = {
-            **self._plain_headers,
-            "Accept": "application/json",
-            "Authorization": f"Bearer {self._key}",
-        }
+        header, value = endpoint.authorization
+        shown = {} if self._key is None else {header: value.replace("{key}", self._key)}
+        self._api_headers: Final = {**self._plain_headers, "Accept": "application/json", **shown}
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._orders = httpx.AsyncHTTPTransport(
             verify=self._tls,
@@ -150,28 +153,32 @@ class HttpClient:
         self._questions: aiohttp.ClientSession | None = None
         self._downloads: aiohttp.ClientSession | None = None
 
-    async def order(self, call: Call) -> Reply:
+    async def order(self, call: Call, answer: Answer | None = None) -> Reply:
         """Send a paid request once; raise NotSentError or OutcomeUnknownError, never retry.
 
-        Raises StopRunError when the host's certificate is not trusted. A cancelled call raises CancelledError, which says nothing about
-        what was sent: whoever cancels an order must take its outcome for unknown.
+        With ``answer`` the body is written there as it comes and is not bound to 1 MiB; the answer is durable when this returns. What
+        writing raises (FileError, BadImageError) comes out as it is: the request was sent then. Raises StopRunError when the host's
+        certificate is not trusted. A cancelled call raises CancelledError, which says nothing about what was sent: whoever cancels an order
+        must take its outcome for unknown.
         """
         limit = asyncio.timeout(None)
         wire = _Wire(limit=limit, longest_s=self._patience.write_s + self._submit_timeout_s)
         try:
             async with limit:
-                return await self._send(call, wire)
+                return await self._send(call, wire, answer)
         except (httpx.HTTPError, OSError) as error:
-            failure = self._order_failure(error, is_sent=wire.is_open)
+            failure = self._order_failure(error, self._bases[call.host].host, is_sent=wire.is_open)
         raise failure
 
     async def ask(self, call: Call) -> Reply:
         """Send a free request once; raise ExchangeError."""
+        patience = self._patience
         try:
-            async with asyncio.timeout(self._patience.ask_s):
+            async with asyncio.timeout(patience.ask_s if call.body is None else patience.upload_s):
                 return await self._question(call)
         except (aiohttp.ClientError, OSError) as error:
-            failure = ExchangeError(f"{self._host}: {_told(error)}", host=self._host)
+            host = self._bases[call.host].host
+            failure = ExchangeError(f"{host}: {_told(error)}", host=host)
         raise failure
 
     async def fetch(self, url: str, sink: Sink) -> Fetched:
@@ -201,13 +208,14 @@ class HttpClient:
 
     # --- orders and questions ---
 
-    async def _send(self, call: Call, wire: _Wire) -> Reply:
+    async def _send(self, call: Call, wire: _Wire, answer: Answer | None) -> Reply:
         patience = self._patience
+        base = self._bases[call.host]
         request = httpx.Request(
             call.method,
-            f"{self._base}{call.path}",
-            headers={**self._api_headers, **_content_type(call)},
-            content=call.body,
+            f"{base.url}{call.path}",
+            headers={**self._api_headers, **_own_headers(call)},
+            content=_stream(call.pieces),
             extensions={
                 "trace": wire,
                 "timeout": {
@@ -220,43 +228,55 @@ class HttpClient:
         )
         response = await self._orders.handle_async_request(request)
         try:
+            if answer is not None:
+                return await self._keep(response, answer)
             body = await _whole(response.aiter_raw())
         finally:
             await response.aclose()
         if body is None:
-            raise OutcomeUnknownError(f"{self._host}: the answer is longer than 1 MiB", host=self._host)
+            raise OutcomeUnknownError(f"{base.host}: the answer is longer than 1 MiB", host=base.host)
         return self._reply(response.status_code, response.headers, body)
+
+    async def _keep(self, response: httpx.Response, answer: Answer) -> Reply:
+        """Write an answer down as it comes, and give what is left of it to read."""
+        answer.begin(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+        async for chunk in response.aiter_raw():
+            answer.write(chunk)
+        kept = await asyncio.to_thread(answer.finish)
+        return replace(self._reply(kept.status, kept.headers, kept.body), parts=kept.parts)
 
     async def _question(self, call: Call) -> Reply:
         if self._questions is None:
             self._questions = self._session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers)
+        base = self._bases[call.host]
         async with self._questions.request(
             call.method,
-            URL(f"{self._base}{call.path}", encoded=True),
-            headers=_content_type(call),
-            data=call.body,
+            URL(f"{base.url}{call.path}", encoded=True),
+            headers=_own_headers(call),
+            data=_stream(call.pieces),
             allow_redirects=False,
         ) as response:
             body = await _whole(response.content.iter_any())
         if body is None:
-            raise ExchangeError(f"{self._host}: the answer is longer than 1 MiB", host=self._host)
+            raise ExchangeError(f"{base.host}: the answer is longer than 1 MiB", host=base.host)
         return self._reply(response.status, response.headers, body)
 
     def _reply(self, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         """Put an answer together: the time of receipt where the server names none (RFC 9110, 6.6.1), and no key echoed back."""
         named = {name.lower(): value for name, value in headers.items()}
         named.setdefault("date", formatdate(usegmt=True))
-        if len(self._key) >= _MIN_SECRET_CHARS:
+        if self._key is not None and len(self._key) >= _MIN_SECRET_CHARS:
             body = body.replace(self._key.encode(), b"[key]")
         return Reply(status=status, headers=named, body=body)
 
-    def _order_failure(self, error: Exception, *, is_sent: bool) -> ExchangeError | StopRunError:
+    @staticmethod
+    def _order_failure(error: Exception, host: str, *, is_sent: bool) -> ExchangeError | StopRunError:
         if is_sent:
-            return OutcomeUnknownError(f"{self._host}: {_told(error)}", host=self._host)
+            return OutcomeUnknownError(f"{host}: {_told(error)}", host=host)
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-            message = f"the certificate of {self._host} is not trusted (provider.base_url): {_told(error)}"
+            message = f"the certificate of {host} is not trusted (provider.base_url): {_told(error)}"
             return StopRunError(message, exit_code=2, reason="config")
-        return NotSentError(f"{self._host}: {_told(error)}", host=self._host)
+        return NotSentError(f"{host}: {_told(error)}", host=host)
 
     # --- downloads ---
 
@@ -347,15 +367,23 @@ class HttpClient:
         )
 
 
-def _checked_base(text: str) -> tuple[str, str]:
-    """Give the API's base URL, without trailing slashes and without the API's own path, and its host; raise InputError."""
-    trimmed = text.strip().rstrip("/").removesuffix(_API_PATH).rstrip("/")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """An API's address without trailing slashes and without the API's own path, and its host."""
+
+    url: str
+    host: str
+
+
+def _checked_base(text: str, api_path: str, setting: str) -> _Base:
+    """Read the address that a setting names; raise InputError."""
+    trimmed = text.strip().rstrip("/").removesuffix(api_path).rstrip("/")
     base = _read_url(trimmed)
     if base is None or not base.raw_host or "@" in base.raw_authority or "?" in trimmed or "#" in trimmed:
-        raise InputError("provider.base_url must be a plain URL such as https://api.example.com")
+        raise InputError(f"{setting} must be a plain URL such as https://api.example.com")
     if base.scheme != "https" and not (base.scheme == "http" and is_loopback_host(base.raw_host)):
-        raise InputError(f"provider.base_url must be https: {base.raw_host} is not on loopback")
-    return str(base).rstrip("/"), base.raw_host
+        raise InputError(f"{setting} must be https: {base.raw_host} is not on loopback")
+    return _Base(url=str(base).rstrip("/"), host=base.raw_host)
 
 
 def _checked_key(text: str) -> str:
@@ -368,8 +396,24 @@ def _checked_key(text: str) -> str:
     return key
 
 
-def _content_type(call: Call) -> dict[str, str]:
-    return {} if call.body is None else {"Content-Type": "application/json"}
+def _own_headers(call: Call) -> dict[str, str]:
+    """Give the headers of one call; the length is said, because a body in pieces would otherwise be sent without one."""
+    if call.body is None:
+        return dict(call.headers)
+    return {**call.headers, "Content-Type": call.content_type, "Content-Length": str(sum(map(len, call.pieces)))}
+
+
+def _stream(pieces: tuple[bytes, ...]) -> bytes | AsyncIterator[bytes] | None:
+    """Give a body as the libraries take it; several pieces are never put together in memory."""
+    if len(pieces) > 1:
+        return _in_turn(pieces)
+    return pieces[0] if pieces else None
+
+
+async def _in_turn(pieces: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), CHUNK_BYTES):
+            yield piece[start : start + CHUNK_BYTES]
 
 
 def _read_url(text: str) -> URL | None:

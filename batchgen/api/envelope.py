@@ -4,6 +4,7 @@ Knows nothing of a vendor's fields. Must not raise on any input.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn
@@ -13,13 +14,15 @@ MAX_BYTES: Final = 1 << 20
 
 _MAX_DIGITS: Final = 64
 _EXCERPT_CHARS: Final = 300
+_PART: Final = re.compile(r"\x00part:(0|[1-9][0-9]{0,5})")
 
 
 def parse(body: bytes) -> Mapping[str, object] | None:
     """Read a JSON object, or give None when there is none or more than one way to understand it.
 
-    Numbers with a fraction are Decimals. A UTF-8 byte order mark is dropped; other encodings, repeated keys, NaN, numbers of more than
-    64 digits, nesting beyond the interpreter's stack and bodies over 1 MiB are refused.
+    Numbers with a fraction are Decimals; a number of more than 64 digits or beyond their range counts as null, so that a senseless amount
+    does not hide the id beside it. A UTF-8 byte order mark is dropped; other encodings, repeated keys, NaN, nesting beyond the
+    interpreter's stack and bodies over 1 MiB are refused.
     """
     if len(body) > MAX_BYTES:
         return None
@@ -42,6 +45,12 @@ def excerpt(body: bytes) -> str:
     return text[:_EXCERPT_CHARS] if text else "empty body"
 
 
+def part_of(value: object) -> int | None:
+    """Give the number of the part that was cut out where this value stands, or None for anything else."""
+    found = _PART.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else int(found[1])
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     read = dict(pairs)
     if len(read) != len(pairs):
@@ -50,23 +59,15 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return read
 
 
-def _fraction(text: str) -> Decimal:
+def _fraction(text: str) -> Decimal | None:
     try:
-        return Decimal(_short(text))
+        return Decimal(text) if len(text) <= _MAX_DIGITS else None
     except InvalidOperation:
-        msg = "number out of range"
-        raise ValueError(msg) from None
+        return None
 
 
-def _whole(text: str) -> int:
-    return int(_short(text))
-
-
-def _short(text: str) -> str:
-    if len(text) > _MAX_DIGITS:
-        msg = "number too long"
-        raise ValueError(msg)
-    return text
+def _whole(text: str) -> int | None:
+    return int(text) if len(text) <= _MAX_DIGITS else None
 
 
 def _refuse(text: str) -> NoReturn:

@@ -6,6 +6,7 @@ import gzip
 import pytest
 
 from batchgen.api.client import HttpClient, Patience
+from batchgen.api.endpoint import Endpoint
 from batchgen.core.errors import BatchgenError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
 from batchgen.core.ports import Call, Reply
 from tests.support.clients import KEY, connected
@@ -411,14 +412,14 @@ def test_errors_carry_no_foreign_error_and_no_key() -> None:
 def test_a_base_url_that_cannot_be_used_is_an_input_error(base_url: str) -> None:
     """Plain http is for loopback only, and nothing hides in the address."""
     with pytest.raises(InputError, match=r"provider\.base_url"):
-        HttpClient(base_url, KEY, submit_timeout_s=1, download_timeout_s=1, user_agent="t")
+        HttpClient(Endpoint(base_url=base_url, key=KEY), submit_timeout_s=1, download_timeout_s=1, user_agent="t")
 
 
 @pytest.mark.parametrize("key", ["", "  \n", "sk-a b", "sk-a\r\nX: y", "sk-\u2019", "sk-\x00", "sk-é"])
 def test_a_key_that_cannot_be_a_header_is_never_quoted(key: str) -> None:
     """The error says what is wrong and not what the key is."""
     with pytest.raises(InputError) as caught:
-        HttpClient("https://api.viraltok.ai", key, submit_timeout_s=1, download_timeout_s=1, user_agent="t")
+        HttpClient(Endpoint(base_url="https://api.viraltok.ai", key=key), submit_timeout_s=1, download_timeout_s=1, user_agent="t")
 
     assert "sk-" not in str(caught.value)
 

@@ -1,35 +1,42 @@
 """What each model is known to refuse, before anything is spent."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Complaint
+from batchgen.core.ports import Complaint, Reference
+from tests.unit.api.dialects.jimmyai.jobs import reference
 
 DIALECT = JimmyAI()
 GENERAL = ["auto", "1:1", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "16:9", "9:16", "2:1", "1:2", "3:1", "1:3", "21:9", "9:21"]
 
 
-def complaints(text: str, *, prompt_chars: int = 10, references: int = 0) -> list[Complaint]:
-    """Check parameters written as ``model=x ratio=1:1``."""
+def complaints(
+    text: str, *, prompt_chars: int = 10, references: int | Sequence[Reference] = 0, operation: str = "image"
+) -> list[Complaint]:
+    """Check parameters written as ``model=x ratio=1:1``; a number of references stands for addresses."""
     params = dict(pair.split("=", 1) for pair in text.split())
-    return list(DIALECT.complaints(params, prompt_chars=prompt_chars, references=references))
+    given = [reference()] * references if isinstance(references, int) else references
+    return list(DIALECT.complaints(params, operation=operation, prompt_chars=prompt_chars, references=given))
 
 
-def errors(text: str, **counts: int) -> list[str]:
+def errors(text: str, **order: Any) -> list[str]:
     """Name the parameters at fault."""
-    return [complaint.param for complaint in complaints(text, **counts) if complaint.severity == "error"]
+    return [complaint.param for complaint in complaints(text, **order) if complaint.severity == "error"]
 
 
-def warnings(text: str, **counts: int) -> list[str]:
+def warnings(text: str, **order: Any) -> list[str]:
     """Name the parameters that only warn."""
-    return [complaint.param for complaint in complaints(text, **counts) if complaint.severity == "warning"]
+    return [complaint.param for complaint in complaints(text, **order) if complaint.severity == "warning"]
 
 
 def test_every_documented_model_is_known() -> None:
     """The thirteen names of the vendor's description, each with what it takes."""
-    names = [model.name for model in DIALECT.models()]
+    names = [model.name for model in DIALECT.models() if "image" in model.operations]
 
     assert len(names) == len(set(names)) == 13
     assert {"gpt-image-2", "gpt-image-1.5-high", "gpt-image-2.5-sunburst", "nano-banana", "grok-imagine-image-2"} <= set(names)
@@ -146,7 +153,7 @@ def test_hints_name_what_the_model_takes() -> None:
 def test_references_are_counted(model: str, most: int) -> None:
     """Each model takes its documented number and not one more."""
     assert errors(f"model={model}", references=most) == []
-    assert errors(f"model={model}", references=most + 1) == ["references"]
+    assert errors(f"model={model}", references=most + 1) == ["images"]
 
 
 def test_prompts_have_the_length_the_model_takes() -> None:
@@ -167,9 +174,10 @@ def test_grok_takes_auto_when_editing() -> None:
 @given(
     st.dictionaries(st.sampled_from([*DIALECT.params, "n", "x"]), st.text() | st.sampled_from([*GENERAL, "4k", "transparent"])),
     st.sampled_from([model.name for model in DIALECT.models()]),
+    st.sampled_from(DIALECT.operations),
 )
-def test_checking_never_raises_and_blames_only_what_was_given(params: dict[str, str], model: str) -> None:
-    """Every complaint names a parameter of the row; ratio may be missed at 4k."""
-    found = DIALECT.complaints({**params, "model": model}, prompt_chars=1, references=0)
+def test_checking_never_raises_and_blames_only_what_was_given(params: dict[str, str], model: str, operation: str) -> None:
+    """Every complaint names a parameter of the row; ratio may be missed at 4k, an image where there is nothing to work on."""
+    found = DIALECT.complaints({**params, "model": model}, operation=operation, prompt_chars=1, references=[])
 
-    assert {complaint.param for complaint in found} <= {*params, "model", "ratio"}
+    assert {complaint.param for complaint in found} <= {*params, "model", "ratio", "images"}

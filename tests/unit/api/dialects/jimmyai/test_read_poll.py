@@ -11,8 +11,10 @@ from batchgen.api.dialects.jimmyai import JimmyAI
 from batchgen.core.money import Micros
 from batchgen.core.ports import Reply
 from batchgen.core.readings import Done, Ended, NotFound, PollReading, Running, Stopped, Throttled, Trouble
+from tests.unit.api.dialects.jimmyai.jobs import job
 
 DIALECT = JimmyAI()
+JOB = job(task_id="img_1")
 RECORDED = json.loads((Path(__file__).parent / "replies.json").read_text(encoding="utf-8"))
 URL = "https://cdn.example.net/out/7f2c91.png"
 
@@ -20,7 +22,7 @@ URL = "https://cdn.example.net/out/7f2c91.png"
 def read(body: object, status: int = 200, headers: dict[str, str] | None = None) -> PollReading:
     """Read an answer given as bytes or as a JSON value."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return DIALECT.read_poll(Reply(status=status, headers=headers or {}, body=raw))
+    return DIALECT.read_poll(JOB, Reply(status=status, headers=headers or {}, body=raw))
 
 
 def task(**fields: object) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """What became of an order, row by row of the failure table."""
 
 import json
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ from hypothesis import strategies as st
 from batchgen.api.dialects.jimmyai import JimmyAI
 from batchgen.core.ports import Reply
 from batchgen.core.readings import Accepted, Busy, Rejected, Stopped, SubmitReading, Throttled, Unproven, Unreadable
+from tests.unit.api.dialects.jimmyai.jobs import job
 
 DIALECT = JimmyAI()
+JOB = job()
 RECORDED = json.loads((Path(__file__).parent / "replies.json").read_text(encoding="utf-8"))
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
 
@@ -20,7 +21,7 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
 def read(body: object, status: int = 200, headers: dict[str, str] | None = None) -> SubmitReading:
     """Read an answer given as bytes or as a JSON value."""
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return DIALECT.read_submit(Reply(status=status, headers=headers or {}, body=raw))
+    return DIALECT.read_submit(JOB, Reply(status=status, headers=headers or {}, body=raw))
 
 
 def kind(reading: SubmitReading) -> str:
@@ -292,7 +293,7 @@ def test_costs_are_exact_or_unknown(cost: str, micros: int | None) -> None:
 @given(st.integers(100, 599), st.binary(), st.dictionaries(st.just("retry-after"), st.text()))
 def test_no_bytes_make_reading_an_order_raise(status: int, body: bytes, headers: dict[str, str]) -> None:
     """Whatever a server sends has a meaning, and random bytes never mean acceptance."""
-    reading = DIALECT.read_submit(Reply(status=status, headers=headers, body=body))
+    reading = DIALECT.read_submit(JOB, Reply(status=status, headers=headers, body=body))
 
     assert isinstance(reading, Throttled | Stopped | Rejected | Busy | Unproven | Unreadable)
 
@@ -315,16 +316,3 @@ def test_acceptance_always_comes_with_a_usable_id(status: int, body: dict[str, o
         assert 0 < len(reading.task_id) <= 256
         assert reading.task_id.isprintable()
         assert reading.task_id.strip(" .")
-
-
-def test_read_balance_gives_what_may_still_be_spent() -> None:
-    """``available`` where it stands, else the difference, else nothing."""
-
-    def balance(body: object) -> Decimal | None:
-        return DIALECT.read_balance(Reply(status=200, body=json.dumps(body).encode()))
-
-    assert Decimal("37.5") == balance(RECORDED["BalanceFunded"])
-    assert Decimal(0) == balance(RECORDED["BalanceEmpty"])
-    assert Decimal("1.25") == balance({"code": 0, "data": {"balance": 2, "used_coin": 0.75}})
-    assert balance({"code": 0, "data": {"balance": 2}}) is None
-    assert balance(RECORDED["AuthFailed"]) is None
