@@ -24,7 +24,7 @@ _SHAPES: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
-_SHAPING_KEYS: Final = frozenset({*SHORT_FORM, "params", "defaults", "sweeps", "references"}) - {"samples"}
+_SHAPING_KEYS: Final = frozenset({*SHORT_FORM, "params", "defaults", "operation", "sweeps", "references", "references_root"}) - {"samples"}
 
 
 @dataclass(slots=True)

@@ -148,7 +148,7 @@ class Entries:
             labels=entry.vars,
             params={name: key for name, key in entry.params.items() if self._names.is_known(name, (*at, "params", name))},
             where=entry.where,
-            references=self._names.references,
+            choices=self._names.choices,
         )
         files = self._expand(entry, (*at, "file"))
         for file in files:

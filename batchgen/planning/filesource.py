@@ -11,6 +11,7 @@ from typing import Self
 
 from batchgen.planning import prompts
 from batchgen.planning.manifest import FormatName, Pick
+from batchgen.planning.names import Choice
 from batchgen.planning.objects import Structure
 from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.reader import Path as Place
@@ -67,7 +68,7 @@ class Columns:
     labels: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    references: frozenset[str] = frozenset()
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
 class _Getters:
@@ -179,8 +180,9 @@ class FileSource:
         for name, value in prompt.params:
             if not isinstance(value, str) or value.isspace() or not _is_storable(value):
                 return "E202", f"the parameter {name!r} has no usable value"
-            if name == "images" and value not in self.columns.references:
-                return "E103", f"there is no reference {value!r}"
+            choice = self.columns.choices.get(name)
+            if choice is not None and (refusal := choice.refusal(value)):
+                return "E103", f"{refusal}; {choice.advice(value)}"
         return None
 
 

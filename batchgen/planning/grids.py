@@ -104,7 +104,7 @@ class GridBuilder:
             cell = self._names.layer(written, at)
             if not written:
                 self._findings.error("E305", "an include must name the parameters of its cell", at)
-            elif is_whole and (_is_in_product(cell, product) or _is_among(cell, cells, product.base)):
+            elif is_whole and len(cell) == len(written) and (_is_in_product(cell, product) or _is_among(cell, cells, product.base)):
                 self._findings.error("E305", "this cell exists already", at, hint="remove it, or exclude the other")
             cells.append(cell)
         return tuple(cells)
@@ -116,7 +116,9 @@ class GridBuilder:
             at = (*self._at, "overrides", number)
             unset = [name for index, name in enumerate(override.unset) if self._names.is_known(name, (*at, "unset", index))]
             when = self._names.rule(override.when, (*at, "when"))
-            changes.append(Change(when=when, set=self._names.layer(override.set, (*at, "set")), unset=unset))
+            new = self._names.layer(override.set, (*at, "set"))
+            is_meant = len(when) == len(override.when)  # with a condition lost, it would change rows that it was not written for
+            changes.append(Change(when=when, set=new if is_meant else {}, unset=unset if is_meant else []))
         return changes
 
 

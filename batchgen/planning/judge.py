@@ -74,7 +74,7 @@ class Judge:
 
     def tell_too_long(self, source: Source, prompt: Prompt, orders: Iterable[Order]) -> None:
         """Tell that a prompt is longer than some models take."""
-        for model, longest in sorted({(order.model, order.max_chars) for order in orders}):
+        for model, longest in sorted({(order.kind.model, order.max_chars) for order in orders}):
             message = f"the prompt {prompt.id!r} has {len(prompt.text)} characters, {model} takes {longest}"
             self._tell_at_prompt(message, source, prompt, f"shorten it, {_SKIP}")
 

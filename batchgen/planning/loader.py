@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from batchgen.core.errors import ManifestError
-from batchgen.core.ports import Rules
 from batchgen.core.problems import Problem
 from batchgen.planning import reader
 from batchgen.planning.checked import Checked, check
@@ -22,9 +21,9 @@ from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.origins import Origins
 from batchgen.planning.outputs import output_settings, run_settings
 from batchgen.planning.plan import Plan, SourceFile
-from batchgen.planning.provider import check_notify, check_provider
+from batchgen.planning.provider import KNOWN_USES, RulesFor, check_notify, check_provider
 from batchgen.planning.reader import Node
-from batchgen.planning.references import check_references
+from batchgen.planning.references import Measure, check_references
 from batchgen.planning.settings import ReferenceSettings, RunSettings
 from batchgen.planning.survey import Survey
 from batchgen.planning.sweeps import BuiltSweep, SweepBuilder
@@ -38,11 +37,13 @@ class _Request:
     """What the caller of ``load`` asked for."""
 
     path: Path
-    rules_for: Callable[[str], Rules | None]
+    rules_for: RulesFor
+    known_uses: Sequence[str]
     environ: Mapping[str, str]
     sets: Sequence[str]
     only: Sequence[str]
     max_jobs: int
+    measure: Measure | None
 
     @property
     def folder(self) -> Path:
@@ -61,21 +62,33 @@ class _Parts:
     sweeps: Sequence[BuiltSweep]
 
 
-def load(
+def load(  # noqa: PLR0913 - everything that a plan depends on
     path: Path,
     *,
-    rules_for: Callable[[str], Rules | None],
+    rules_for: RulesFor,
     environ: Mapping[str, str],
     sets: Sequence[str] = (),
     only: Sequence[str] = (),
     max_jobs: int = MAX_JOBS,
+    measure: Measure | None = None,
+    known_uses: Sequence[str] = KNOWN_USES,
 ) -> Plan:
     """Read, check and count a manifest; raise ManifestError with all problems at once.
 
     ``sets`` are ``param=value`` that overrule everything, ``only`` are ``key=value`` filters on a parameter, label, ``sweep`` or
-    ``prompt_id`` (any of the values of a repeated key). Needs no key and no network.
+    ``prompt_id`` (any of the values of a repeated key). ``measure`` decodes a reference image in full and tells its facts, or raises
+    BadImageError; without it only the first bytes of images are looked at. Needs no key and no network.
     """
-    request = _Request(path=path, rules_for=rules_for, environ=environ, sets=sets, only=only, max_jobs=max_jobs)
+    request = _Request(
+        path=path,
+        rules_for=rules_for,
+        known_uses=known_uses,
+        environ=environ,
+        sets=sets,
+        only=only,
+        max_jobs=max_jobs,
+        measure=measure,
+    )
     findings = Findings(str(path))
     source = _source(path)
     tree = findings.tree = reader.read(source, findings.here)
@@ -88,16 +101,17 @@ def load(
 def _built(checked: Checked, request: _Request, findings: Findings) -> _Parts:
     """Check everything that stands in the manifest and the heads of the files it names."""
     manifest, environ = checked.manifest, request.environ
-    provider, rules = check_provider(manifest, findings, environ, request.rules_for)
+    provider, rules = check_provider(manifest, findings, environ, request.rules_for, folder=request.folder, known_uses=request.known_uses)
     if rules is None:
         raise findings.as_error()
-    references = check_references(manifest, findings, request.folder)
-    knows = len(references) == len(manifest.references) and checked.is_whole((), {"references"})
+    has_root = checked.is_whole((), {"references_root"})  # without it nobody can say where references may lie
+    references = check_references(manifest, findings, request.folder, request.measure) if has_root else {}
+    knows = has_root and len(references) == len(manifest.references) and checked.is_whole((), {"references"})
     names = Names(findings, rules, references, knows_references=knows)
     entries = Entries(findings, names, request.folder)
     builder = SweepBuilder(findings, checked, names, entries, rules)
     sweeps = builder.build(references, sets=request.sets, only=request.only)
-    variables = [*STANDARD, *sorted(names.params - {"images"}), *sorted(entries.labels)]
+    variables = [*STANDARD, *sorted(names.params - names.roles), *sorted(entries.labels)]
     settings = run_settings(
         manifest,
         provider=provider,

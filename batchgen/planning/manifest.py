@@ -5,7 +5,7 @@ An empty value (``grid:`` with nothing behind it, or ``null``) is the same as le
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
 from batchgen.core.limits import AmbiguousPolicy
 from batchgen.planning.reader import Null
@@ -22,6 +22,7 @@ from batchgen.planning.scalars import (
     Texts,
     Values,
     Whole,
+    text,
     wrong,
 )
 
@@ -44,30 +45,46 @@ class Section(BaseModel):
         return {key: item for key, item in value.items() if not (isinstance(item, Null) and key in cls.model_fields)}
 
 
+def _description(value: object) -> str | dict[str, object]:
+    return value if isinstance(value, dict) else text(value)
+
+
+Description = Annotated[
+    str | dict[str, object],
+    PlainValidator(_description),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+]
+"""A vendor's description, or the path of a file that holds one; ``planning.vendors`` checks it."""
+
+
 class Provider(Section):
     """Who draws, and how to reach them. ``${VAR}`` and ``${VAR:-default}`` are read here."""
 
     use: Text = "jimmyai"
     """A dialect; `sim` is `jimmyai` against the embedded simulator."""
-    api_key_env: Text = "JIMMYAI_API_KEY"
-    """The name of the environment variable that holds the key, never the key itself."""
-    base_url: Text = "${JIMMYAI_BASE_URL:-https://api.viraltok.ai}"
-    """Where the API lives: https, or http on loopback."""
+    api_key_env: Text | None = None
+    """The name of the environment variable that holds the key, never the key itself; default: the dialect's, such as JIMMYAI_API_KEY."""
+    base_url: Text | None = None
+    """Where the API lives: https, or http on loopback; default: the dialect's, such as ${JIMMYAI_BASE_URL:-https://api.viraltok.ai}."""
     sync_base_url: Text | None = None
     """A second address for synchronous calls, if the vendor has one."""
     sim: dict[str, Text] = Field(default_factory=dict)
     """Options of the embedded simulator: profile, seed, latency and others."""
+    vendor: Description | None = None
+    """With use: http, the description of the vendor, or the path of its file relative to the manifest (`vendor.v1.schema.json`)."""
+    prices: dict[str, Amount] = Field(default_factory=dict)
+    """Model: the highest price of one order, in the provider's unit. Your own list, stronger than any catalogue."""
 
 
 class Reference(Section):
     """An image that prompts may refer to by name; its identity is the SHA-256 of its bytes, or its address."""
 
     path: Text | None = None
-    """A PNG, JPEG or WebP file below the manifest's folder; symbolic links are refused."""
+    """A PNG, JPEG or WebP file, relative to the manifest, below its folder or below `references_root`; symbolic links are refused."""
     url: Text | None = None
     """A public https address."""
     send: Literal["auto", "base64", "upload"] = "auto"
-    """How a file travels: inside the request, by an upload, or as its size suggests."""
+    """How a file travels: inside the request, by an upload, or as its size suggests. Operations that send files ignore it."""
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Self:
@@ -255,6 +272,8 @@ class Sweep(Grid):
     """How the sweep is called in the job table and in file names; default: sweep and its place in the list."""
     params: dict[str, OneValue] = Field(default_factory=dict)
     """Parameters of this sweep, stronger than `defaults`."""
+    operation: Text | None = None
+    """What this sweep orders; the same as `operation` among its `params`."""
     invalid_cells: CellPolicy | None = None
     """What becomes of combinations that the model cannot do; default: the manifest's."""
 
@@ -265,7 +284,8 @@ class Output(Section):
     dir: Text = "out/{{ batch }}"
     """A folder relative to the manifest, or absolute; it may use {{ batch }}."""
     name: Text = "{{ sweep }}/{{ prompt_id }}/{{ cell }}_s{{ sample }}_{{ key8 }}"
-    """Path below `dir` without extension, from batch, sweep, prompt_id, prompt, model, cell, sample, key, key8, parameters and labels."""
+    """Path below `dir` without extension, from batch, sweep, prompt_id, prompt, operation, model, cell, sample, key, key8, parameters
+    and labels."""
     sidecar: Literal["json", "none"] = "json"
     """Whether a description stands beside each image."""
 
@@ -369,8 +389,12 @@ class Manifest(Grid):
     provider: Provider = Provider()
     defaults: dict[str, OneValue] = Field(default_factory=dict)
     """Parameters of every row, weakest of all."""
+    operation: Text | None = None
+    """What is ordered: image, generate, edit or another of the vendor's operations; the same as `operation` among the `defaults`."""
     references: dict[str, Reference] = Field(default_factory=dict)
-    """Images by name, for the parameter `images`."""
+    """Images by name, for `images`, `mask` and the vendor's other parameters that take reference images."""
+    references_root: Text | None = None
+    """A further folder that references may lie below, relative to the manifest; default: the manifest's folder alone."""
     sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)] | None = None
     """Several sweeps; without it, prompts and grid at the top are one sweep named after the batch."""
     invalid_cells: CellPolicy = "error"

@@ -16,6 +16,7 @@ STANDARD: Final = (
     "sweep",
     "prompt_id",
     "prompt",
+    "operation",
     "model",
     "cell",
     "sample",
@@ -69,7 +70,7 @@ class Namer:
                 return job.key if name == "key" else job.key[:8]
             case "sample":
                 return str(job.sample)
-            case "sweep" | "prompt_id" | "prompt" | "model" | "cell":
+            case "sweep" | "prompt_id" | "prompt" | "operation" | "model" | "cell":
                 return slug(getattr(job, name))
             case _:
                 return slug(job.params.get(name) or job.labels.get(name) or "none")

@@ -33,6 +33,8 @@ def row_filter(only: Sequence[str], sweeps: Sequence[str], names: Names, finding
             _tell(findings, "--only", word, "must be KEY=VALUE")
         elif name == "sweep" and value not in sweeps:
             _tell(findings, "--only", word, f"there is no sweep {value!r}", did_you_mean(value, sweeps))
+        elif name == "operation" and (refusal := names.choices[name].refusal(value)):
+            _tell(findings, "--only", word, refusal, names.choices[name].advice(value))
         else:
             wanted.setdefault(name, set()).add(value)
     kept = {name: frozenset(values) for name, values in wanted.items()}

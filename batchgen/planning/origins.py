@@ -1,13 +1,13 @@
 """Say who set a parameter: which layer, and where in the manifest or in a prompt file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from batchgen.planning.cells import Cell, fits, shown
 from batchgen.planning.filesource import FileSource
 from batchgen.planning.orders import SweepPlan
-from batchgen.planning.reader import Node, Path
+from batchgen.planning.reader import Node, Null, Path
 from batchgen.planning.scalars import Value
 from batchgen.planning.sources import Prompt, Source
 
@@ -66,15 +66,18 @@ class Origins:
 
     def below_prompt(self, sweep: SweepPlan, cell: Cell) -> dict[str, Origin]:
         """Give the origins of what a cell and the layers under it set."""
-        at = self.at[sweep.name]
         found = {}
         for name, value in sweep.cells.base.items():
-            own: Path = (*at, "params", name)
-            is_own = bool(at) and self._tree.find(own) is not None
-            found[name] = Origin(value, "params", own) if is_own else Origin(value, "defaults", ("defaults", name))
+            places = [(layer, place) for layer, place in _bases(self.at[sweep.name], name) if self._is_set(place)]
+            for layer, place in places[:1]:  # none for an operation that nobody wrote
+                found[name] = Origin(value, layer, place)
         for name, value in cell.values.items():
             found[name] = self._in_cell(sweep, cell, name, value)
         return found
+
+    def _is_set(self, place: Path) -> bool:
+        node = self._tree.find(place)
+        return node is not None and not isinstance(node.value, Null)
 
     def _in_cell(self, sweep: SweepPlan, cell: Cell, name: str, value: Value) -> Origin:
         at = self.at[sweep.name]
@@ -91,7 +94,8 @@ class Origins:
     def _change(self, sweep: SweepPlan, found: dict[str, Origin]) -> None:
         at = self.at[sweep.name]
         for number, change in enumerate(sweep.changes):
-            values = {name: origin.value for name, origin in found.items() if origin.value is not None}
+            written = {name: origin.value for name, origin in found.items() if origin.value is not None}
+            values = {"operation": sweep.rules.operations[0], **written}
             if not fits(change.when, values):
                 continue
             for name, value in change.set.items():
@@ -104,3 +108,12 @@ class Origins:
             return f"{origin.file}:{origin.line}:1" if origin.file else "the command line"
         line, column = self._tree.place(origin.at)
         return f"{self._shown_path}:{line}:{column}"
+
+
+def _bases(at: Path, name: str) -> Iterator[tuple[Layer, Path]]:
+    """Give the places of a manifest and its sweep that may set a parameter for all rows, the strongest first."""
+    sections: tuple[tuple[Layer, Path], ...] = (("params", at), ("defaults", ()))
+    for layer, above in sections if at else sections[1:]:
+        yield layer, (*above, layer, name)
+        if name == "operation":
+            yield layer, (*above, name)

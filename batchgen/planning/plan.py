@@ -10,8 +10,9 @@ from typing import Final
 
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import JobSpec
+from batchgen.core.pricing import RowKind
 from batchgen.core.problems import Problem
-from batchgen.planning.orders import OPERATION, SweepPlan, prompts_of
+from batchgen.planning.orders import SweepPlan, prompts_of
 from batchgen.planning.origins import Explained, Origins
 from batchgen.planning.settings import RunSettings
 
@@ -47,10 +48,14 @@ class SweepSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSummary:
-    """A plan in numbers, by arithmetic. ``repeats`` counts rows that order the same thing as an earlier row."""
+    """A plan in numbers, by arithmetic. ``repeats`` counts rows that order the same thing as an earlier row.
+
+    ``models`` and ``kinds`` count the same rows, by model and by everything that decides the price.
+    """
 
     sweeps: tuple[SweepSummary, ...]
     models: Mapping[str, int]
+    kinds: Mapping[RowKind, int]
     repeats: int
 
 
@@ -104,10 +109,11 @@ class Plan:
             quoted = encode_basestring(text).encode()
             chars = len(text)
             base = first + number * per_prompt
-            for cell, label, model, wire, references, before, after, twin, max_chars, is_wanted_order in orders_of(params):
+            for cell, label, kind, references, before, after, twin, max_chars, is_wanted_order in orders_of(params):
                 if chars > max_chars:
                     continue
                 body = before + quoted + after
+                operation, model, wire, _ = kind
                 for sample in samples:
                     ordinal = _next_ordinal(seen, b"%b%d" % (body, sample)) if is_repeated else twin
                     if not (is_wanted and is_wanted_order) or (merges and ordinal):
@@ -118,7 +124,7 @@ class Plan:
                         position = int(sha256((shuffle + key).encode()).hexdigest()[:_SHUFFLE_DIGITS], 16)
                     yield new(
                         make,
-                        (key, name, prompt_id, text, OPERATION, model, wire, labels, references, label, sample, ordinal, position),
+                        (key, name, prompt_id, text, operation, model, wire, labels, references, label, sample, ordinal, position),
                     )
 
     def explain(self, key_prefix: str) -> Sequence[Explained]:

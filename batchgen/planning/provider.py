@@ -2,18 +2,25 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from batchgen.core.ports import Rules
+from batchgen.planning.describing import read_vendor
 from batchgen.planning.findings import SECRET, Findings, did_you_mean
-from batchgen.planning.manifest import Manifest
+from batchgen.planning.manifest import Manifest, Provider
 from batchgen.planning.reader import Node, Path
 from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded
 from batchgen.planning.templates import TemplateRefusedError, Text
 
-KNOWN_USES: Final = ("jimmyai", "sim")
+RulesFor = Callable[[str, Mapping[str, object] | None], Rules | None]
+"""Gives the rules of a provider by its word and, for a described one, its description."""
+
+KNOWN_USES: Final = ("jimmyai", "sim", "jimmyai-video", "openai", "http")
+DESCRIBED: Final = "http"
+"""The word of providers that a description makes."""
 NOTIFY_VARIABLES: Final = ("batch", "event", "summary")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_]{20,}")
@@ -22,25 +29,42 @@ _KEY_HINT: Final = "put the key into an environment variable and its name here"
 
 
 def check_provider(
-    manifest: Manifest, findings: Findings, environ: Mapping[str, str], rules_for: Callable[[str], Rules | None]
+    manifest: Manifest,
+    findings: Findings,
+    environ: Mapping[str, str],
+    rules_for: RulesFor,
+    *,
+    folder: FilePath,
+    known_uses: Sequence[str] = KNOWN_USES,
 ) -> tuple[ProviderSettings, Rules | None]:
-    """Resolve the provider section and find the vendor's rules."""
+    """Resolve the provider section and find the vendor's rules; None when a description is needed and cannot be used."""
     section = manifest.provider
     _refuse_secrets(findings)
     reader = _Reader(findings, environ)
     use = reader.read(section.use, ("provider", "use")) or ""
-    rules = rules_for(use)
-    if rules is None:
-        message = f"unknown provider; there are {', '.join(KNOWN_USES)}"
-        findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, KNOWN_USES))
+    vendor = _description(section, use, reader, folder, known_uses)
+    rules = None if use == DESCRIBED and vendor is None else rules_for(use, vendor)
+    if rules is None and use != DESCRIBED:
+        message = f"unknown provider; there are {', '.join(known_uses)}"
+        findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, known_uses))
+        rules = rules_for(known_uses[0], None)
     settings = ProviderSettings(
         use=use,
-        api_key_env=_key_name(reader.read(section.api_key_env, ("provider", "api_key_env")) or "", findings),
-        base_url=reader.read_url(section.base_url, ("provider", "base_url")),
+        api_key_env=_key_name(_written_or(section.api_key_env, rules.key_env if rules else None, "api_key_env", reader) or "", findings),
+        base_url=reader.as_url(
+            _written_or(section.base_url, rules.base_url if rules else None, "base_url", reader), ("provider", "base_url")
+        ),
         sync_base_url=None if section.sync_base_url is None else reader.read_url(section.sync_base_url, ("provider", "sync_base_url")),
         sim={key: reader.read(value, ("provider", "sim", key)) or "" for key, value in section.sim.items()},
+        vendor=vendor,
+        prices=section.prices,
     )
-    return settings, rules or rules_for(KNOWN_USES[0])
+    return settings, rules
+
+
+def provider_of(use: str, rules: Rules, environ: Mapping[str, str]) -> ProviderSettings:
+    """Give the provider of a dialect as a manifest that says nothing more would have it; raise ValueError for an address that cannot be."""
+    return ProviderSettings(use=use, api_key_env=rules.key_env, base_url=base_url(expanded(rules.base_url, environ)))
 
 
 def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, str]) -> tuple[NotifySettings, ...]:
@@ -84,11 +108,27 @@ def is_loopback(host: str) -> bool:
         return host.casefold() == "localhost"
 
 
+def _description(section: Provider, use: str, reader: "_Reader", folder: FilePath, known_uses: Sequence[str]) -> dict[str, Any] | None:
+    """Read the vendor's description where the provider needs one."""
+    findings, written = reader.findings, section.vendor
+    provider = findings.tree.find(("provider",)) if findings.tree is not None else None
+    if written is None:
+        if use == DESCRIBED and not (provider is not None and "vendor" in provider.gaps):
+            hint = "describe the vendor there, or name a file that does"
+            findings.error("E105", "the key 'vendor' is missing", ("provider", "use"), hint=hint)
+        return None
+    if use != DESCRIBED:
+        findings.error("E111", f"'vendor' needs use: {DESCRIBED}", ("provider", "vendor"), on_key=True)
+        return None
+    path = reader.read(written, ("provider", "vendor")) if isinstance(written, str) else written
+    return None if path is None else read_vendor(path, findings, folder, taken=known_uses)
+
+
 class _Reader:
     """Fill in environment variables, and report those that are not set."""
 
     def __init__(self, findings: Findings, environ: Mapping[str, str]) -> None:
-        self._findings = findings
+        self.findings: Final = findings
         self._environ = environ
 
     def read(self, text: str, at: Path, *, is_stored: bool = True) -> str | None:
@@ -97,22 +137,33 @@ class _Reader:
             value = expanded(text, self._environ)
         except UnsetVariableError as error:
             hint = f"set it, or write ${{{error.name}:-default}}"
-            self._findings.error("E112", str(error), at, hint=hint)
+            self.findings.error("E112", str(error), at, hint=hint)
             return None
         if is_stored and value != text and (SECRET.search(value) or _KEY_LIKE.fullmatch(value)):
-            self._findings.error("E110", "the variable holds what looks like a key", at, hint=_KEY_HINT)
+            self.findings.error("E110", "the variable holds what looks like a key", at, hint=_KEY_HINT)
             return None
         return value
 
     def read_url(self, text: str, at: Path) -> str:
-        address = self.read(text, at)
-        if address is None:
-            return ""
+        """Fill an address in and normalise it; empty when it was told that it cannot be used."""
+        return self.as_url(self.read(text, at), at)
+
+    def as_url(self, address: str | None, at: Path) -> str:
+        """Normalise an address that is filled in; empty when there is none to speak of."""
         try:
-            return base_url(address)
+            return "" if address is None else base_url(address)
         except ValueError as error:
-            self._findings.error("E113", str(error), at)
+            self.findings.error("E113", str(error), at)
             return ""
+
+
+def _written_or(written: str | None, usual: str | None, key: str, reader: _Reader) -> str | None:
+    """Fill in what the manifest says or the dialect's own; tell when a vendor that is known has none and the manifest does not say."""
+    if written is not None:
+        return reader.read(written, ("provider", key))
+    if usual == "":
+        reader.findings.error("E105", f"the key {key!r} is missing", ("provider", "use"), hint="this vendor has none of its own")
+    return reader.read(usual, ("provider", key)) if usual else None
 
 
 def _key_name(word: str, findings: Findings) -> str:

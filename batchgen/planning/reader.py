@@ -145,11 +145,14 @@ def _report_syntax(error: yaml.MarkedYAMLError, report: Report) -> None:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "not well-formed"
     hint = next((advice for words, advice in _ADVICE.items() if words in problem), "")
-    code = "E109" if "Unicode character escape" in problem else "E101"
+    code = next((code for words, code in _CODES_OF_SYNTAX.items() if words in problem), "E101")
     report(code, problem, mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, hint=hint)
 
 
+_CODES_OF_SYNTAX: Final = {"Unicode character escape": "E109", "maximum nesting depth": "E108"}
+"""Some versions of libyaml have a bound of their own on depth, far above ours, that its look-ahead meets first."""
 _ADVICE: Final = {
+    "maximum nesting depth": "flatten the structure",
     "mapping values are not allowed": "quote a text that contains ': '",
     "cannot start any token": "indent with spaces, and quote a text that begins with a special character",
     "did not find expected key": "check the indentation, and quote a text that begins with a quote or a bracket",

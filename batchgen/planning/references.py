@@ -1,16 +1,23 @@
-"""Check declared reference images: small regular image files below the manifest's folder, or public https addresses."""
+"""Check declared reference images: small regular image files below the allowed folders, or public https addresses."""
 
 import hashlib
 import ipaddress
 import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from batchgen.core.errors import BadImageError
+from batchgen.core.ports import ImageFacts
 from batchgen.planning.findings import Findings
 from batchgen.planning.manifest import Manifest, Reference
 from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.settings import ReferenceSettings
+
+Measure = Callable[[bytes], ImageFacts]
+"""Decode an image in full and say what it is; raises BadImageError."""
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 _LONGEST_URL: Final = 8000
@@ -20,40 +27,73 @@ class _RefusedError(ValueError):
     """A reference cannot be used; the message says why."""
 
 
-def check_references(manifest: Manifest, findings: Findings, folder: Path) -> dict[str, ReferenceSettings]:
-    """Check and hash every declared reference; those that cannot be used are reported and left out."""
+def check_references(manifest: Manifest, findings: Findings, folder: Path, measure: Measure | None) -> dict[str, ReferenceSettings]:
+    """Check, hash and measure every declared reference; those that cannot be used are reported and left out."""
+    roots = _roots(manifest.references_root, folder, findings)
     found: dict[str, ReferenceSettings] = {}
     for name, reference in manifest.references.items():
         key = "path" if reference.path is not None else "url"
         try:
-            found[name] = _resolved(reference, folder)
+            found[name] = _resolved(reference, roots, measure)
         except (_RefusedError, UnreadableError) as error:
             findings.error("E207", f"the reference {name!r} {error}", ("references", name, key))
     return found
 
 
-def _resolved(reference: Reference, folder: Path) -> ReferenceSettings:
+def _roots(written: str | None, folder: Path, findings: Findings) -> Sequence[str]:
+    """Give the folders that references may lie below, the manifest's first."""
+    home = os.path.realpath(folder)
+    if written is None:
+        return [home]
+    root = os.path.normpath(Path(home) / written)
+    if os.path.realpath(root) != root:
+        findings.error("E207", "the folder must not pass through a symbolic link", ("references_root",))
+    elif not Path(root).is_dir():
+        findings.error("E207", "there is no such folder", ("references_root",))
+    return [home, root]
+
+
+def _resolved(reference: Reference, roots: Sequence[str], measure: Measure | None) -> ReferenceSettings:
     if reference.path is None:
         return ReferenceSettings(url=_checked_url(reference.url or ""), send=reference.send)
-    path = _confined(reference.path, folder)
+    path = _confined(reference.path, roots)
+    content = _content_of(path)
+    facts = _measured(content, measure)
+    return ReferenceSettings(path=path.as_posix(), sha256=hashlib.sha256(content).hexdigest(), send=reference.send, **facts)
+
+
+def _confined(written: str, roots: Sequence[str]) -> Path:
+    """Give the absolute path; raise when it leaves the allowed folders or passes a symbolic link."""
+    path = os.path.normpath(Path(roots[0]) / written)
+    if not any(os.path.commonpath([root, path]) == root for root in roots):
+        raise _RefusedError("must lie below the manifest's folder or below `references_root`")
+    if os.path.realpath(path) != path:
+        raise _RefusedError("must not pass through a symbolic link")
+    return Path(path)
+
+
+def _content_of(path: Path) -> bytes:
+    """Read a small image file; raise when it is anything else."""
     with open_regular(path, follow_links=False) as file:
-        content = file.read(MAX_BYTES + 1)
+        try:
+            content = file.read(MAX_BYTES + 1) or b""
+        except OSError as error:
+            raise _RefusedError(f"cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
         raise _RefusedError(f"is bigger than {MAX_BYTES // 1024 // 1024} MiB")
     if not _is_image(content):
         raise _RefusedError("is not a PNG, JPEG or WebP image")
-    return ReferenceSettings(path=path.as_posix(), sha256=hashlib.sha256(content).hexdigest(), send=reference.send)
+    return content
 
 
-def _confined(written: str, folder: Path) -> Path:
-    """Give the absolute path; raise when it leaves the folder or passes a symbolic link."""
-    root = os.path.realpath(folder)
-    path = os.path.normpath(Path(root) / written)
-    if os.path.commonpath([root, path]) != root:
-        raise _RefusedError("must lie below the manifest's folder")
-    if os.path.realpath(path) != path:
-        raise _RefusedError("must not pass through a symbolic link")
-    return Path(path)
+def _measured(content: bytes, measure: Measure | None) -> Mapping[str, object]:
+    """Give what ReferenceSettings holds of an image's facts; nothing where nobody can measure."""
+    if measure is None:
+        return {}
+    try:
+        return asdict(measure(content))
+    except BadImageError as error:
+        raise _RefusedError(f"cannot be decoded: {error}") from error
 
 
 def _is_image(content: bytes) -> bool:

@@ -15,7 +15,7 @@ from batchgen.core.money import to_micros
 from batchgen.planning.reader import Null
 
 Value = str | tuple[str, ...]
-"""A parameter's value: a text, or a list of names for ``images``."""
+"""A parameter's value: a text, or a list of names where reference images are meant."""
 
 _SCALAR_SCHEMA: Final[dict[str, object]] = {"type": ["string", "number", "boolean"]}
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
@@ -126,8 +126,13 @@ def clock_time(word: str) -> time | None:
 
 
 def value(item: object) -> Value:
-    """Take one parameter value: a text, or a list of texts (which only ``images`` may have)."""
+    """Take one parameter value: a text, or a list of texts (which only reference images may have)."""
     return tuple(text(part) for part in item) if isinstance(item, list) else text(item)
+
+
+def words_of(item: Value) -> tuple[str, ...]:
+    """Give a value's texts: itself, or those of the list."""
+    return (item,) if isinstance(item, str) else item
 
 
 def as_list(item: object) -> object:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchgen.core.limits import AmbiguousPolicy, Limits, Pace
 from batchgen.core.money import to_micros
+from batchgen.core.ports import ImageFacts
 from batchgen.core.retry import Backoff
 from batchgen.planning.scalars import clock_time
 
@@ -21,13 +22,18 @@ class _Part(BaseModel):
 
 
 class ProviderSettings(_Part):
-    """Who draws. ``api_key_env`` is the name of a variable, never a key; ``sim`` are options of the simulator."""
+    """Who draws. ``api_key_env`` is the name of a variable, never a key; ``sim`` are options of the simulator.
+
+    ``vendor`` is the description of a vendor in plain JSON, ``prices`` the user's own decimals by model.
+    """
 
     use: str
     api_key_env: str
     base_url: str
     sync_base_url: str | None = None
     sim: Mapping[str, str] = Field(default_factory=dict)
+    vendor: Mapping[str, Any] | None = None
+    prices: Mapping[str, str] = Field(default_factory=dict)
 
 
 class OutputSettings(_Part):
@@ -39,12 +45,30 @@ class OutputSettings(_Part):
 
 
 class ReferenceSettings(_Part):
-    """A declared reference image: an absolute path with its hash, or an address."""
+    """A declared reference image: an absolute path with its hash and, where it was measured, its facts; or an address."""
 
     path: str | None = None
     sha256: str | None = None
     url: str | None = None
     send: Literal["auto", "base64", "upload"]
+    media_type: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    has_alpha: bool | None = None
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        """Give what was measured; None for an address, and where nothing was."""
+        if self.media_type is None:
+            return None
+        return ImageFacts(
+            media_type=self.media_type,
+            bytes=self.bytes or 0,
+            width=self.width or 0,
+            height=self.height or 0,
+            has_alpha=bool(self.has_alpha),
+        )
 
 
 class NotifySettings(_Part):
@@ -80,6 +104,8 @@ class RunSettings(_Part):
     budget_jobs: int | None = None
     deadline: str | None = None
     halt_after_failures: int | None = None
+    operations: tuple[str, ...] = ()
+    """What its rows order, as far as the latest plan knows."""
     order: Literal["by_sample", "by_prompt", "by_cell", "shuffle"] = "by_sample"
     shuffle_seed: int = 0
     on_ambiguous: AmbiguousPolicy = "hold"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from batchgen.core.pricing import RowKind
 from batchgen.planning.findings import Findings
 from batchgen.planning.judge import Judge
 from batchgen.planning.orders import ENDLESS, SweepPlan
@@ -27,7 +28,7 @@ class Variant:
     possible: int
     twins: int
     shortest_limit: int
-    models: Counter[str]
+    kinds: Counter[RowKind]
     prompts: int = 0
     wanted: int = 0
 
@@ -39,7 +40,7 @@ class Counts:
     prompts: int = 0
     dropped: int = 0
     dropped_rows: int = 0
-    models: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[RowKind] = field(default_factory=Counter)
     variants: dict[ParamItems, Variant] = field(default_factory=dict)
 
 
@@ -66,8 +67,8 @@ class Survey:
             if len(prompt.text) > variant.shortest_limit:
                 self._leave_out(sweep, source, prompt, counts if is_wanted else Counts(), skips_invalid=skips_invalid)
         for params, variant in counts.variants.items():
-            for model, orders in variant.models.items():
-                counts.models[model] += orders * variant.wanted * sweep.samples
+            for kind, orders in variant.kinds.items():
+                counts.kinds[kind] += orders * variant.wanted * sweep.samples
             if skips_invalid:
                 impossible = sweep.cells.count - variant.possible
                 counts.dropped += impossible
@@ -121,19 +122,19 @@ class Survey:
             self._judge.tell_too_long(source, prompt, refused)
         for order in refused:
             if order.is_wanted:
-                counts.models[order.model] -= sweep.samples
+                counts.kinds[order.kind] -= sweep.samples
                 counts.dropped += 1
                 counts.dropped_rows += sweep.samples
 
 
 def _variant(sweep: SweepPlan, source: Source, prompt: Prompt) -> Variant:
     """Expand the cells once for prompts with these parameters."""
-    variant = Variant(first=prompt, source=source, possible=0, twins=0, shortest_limit=ENDLESS, models=Counter())
+    variant = Variant(first=prompt, source=source, possible=0, twins=0, shortest_limit=ENDLESS, kinds=Counter())
     for order in sweep.orders(prompt.params):
         variant.possible += 1
         variant.twins += order.twin > 0
         variant.shortest_limit = min(variant.shortest_limit, order.max_chars)
-        variant.models[order.model] += order.is_wanted
+        variant.kinds[order.kind] += order.is_wanted
     return variant
 
 
@@ -153,9 +154,9 @@ def _repeats(hashes: "array[int]") -> tuple[set[int], int]:
     return repeated, again
 
 
-def count_repeats(sweeps: Sequence[SweepPlan], repeated: frozenset[int]) -> Counter[tuple[str, str]]:
-    """Count, by sweep and model, the wanted rows that order the same thing as an earlier row."""
-    again: Counter[tuple[str, str]] = Counter()
+def count_repeats(sweeps: Sequence[SweepPlan], repeated: frozenset[int]) -> Counter[tuple[str, RowKind]]:
+    """Count, by sweep and kind, the wanted rows that order the same thing as an earlier row."""
+    again: Counter[tuple[str, RowKind]] = Counter()
     samples_of: dict[int, int] = {}
     for sweep in sweeps:
         for source in sweep.sources:
@@ -170,5 +171,5 @@ def count_repeats(sweeps: Sequence[SweepPlan], repeated: frozenset[int]) -> Coun
                         before = samples_of.get(what, 0)
                         same = min(before, sweep.samples)
                         samples_of[what] = max(before, sweep.samples)
-                    again[sweep.name, order.model] += same * (is_wanted and order.is_wanted)
+                    again[sweep.name, order.kind] += same * (is_wanted and order.is_wanted)
     return again

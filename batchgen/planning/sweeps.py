@@ -15,9 +15,10 @@ from batchgen.planning.names import Names
 from batchgen.planning.options import forced_params, row_filter
 from batchgen.planning.orders import SweepPlan
 from batchgen.planning.reader import Path
+from batchgen.planning.scalars import Value
 from batchgen.planning.settings import ReferenceSettings
 
-_SHAPING: Final = frozenset({"grid", "zip", "params", "include", "exclude"})
+_SHAPING: Final = frozenset({"grid", "zip", "params", "operation", "include", "exclude"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,17 @@ class SweepBuilder:
     def build(self, references: Mapping[str, ReferenceSettings], *, sets: Sequence[str], only: Sequence[str]) -> list[BuiltSweep]:
         """Build the sweeps in their order; what cannot be used is told and left out."""
         before = self._findings.errors
-        defaults = self._names.layer(self._manifest.defaults, ("defaults",))
-        is_whole = self._names.knows_references and self._findings.errors == before and self._checked.is_whole((), {"defaults"})
+        defaults = self._layer(self._manifest.defaults, self._manifest.operation, (), "defaults")
+        is_given = self._checked.is_whole((), {"defaults", "operation"})
+        is_whole = self._names.knows_references and self._findings.errors == before and is_given
         written = list(self._written())
         empty = SweepPlan(
             name="",
             samples=1,
-            cells=Cells(axes=(), base=defaults),
+            cells=Cells(axes=(), base={"operation": self._rules.operations[0], **defaults}),
             changes=(),
             forced=forced_params(sets, self._names, self._findings),
-            references={name: _identity(name, reference) for name, reference in references.items()},
+            references=references,
             rules=self._rules,
             sources=(),
             only=row_filter(only, [name for name, _, _ in written], self._names, self._findings),
@@ -63,7 +65,7 @@ class SweepBuilder:
     def _sweep(self, name: str, at: Path, grid: Grid, empty: SweepPlan) -> BuiltSweep:
         """Fill in a sweep; ``empty`` holds what all have in common."""
         before = self._findings.errors
-        own = self._names.layer(grid.params, (*at, "params")) if isinstance(grid, Sweep) else {}
+        own = self._layer(grid.params, grid.operation, at, "params") if isinstance(grid, Sweep) else {}
         builder = GridBuilder(grid, at, self._names, self._findings)
         axes = builder.axes()
         is_whole = empty.is_whole and self._findings.errors == before and self._checked.is_whole(at, _SHAPING)
@@ -79,6 +81,17 @@ class SweepBuilder:
         if grid.prompts is None and self._checked.is_whole(at, {"prompts"}):
             self._findings.error("E105", "the key 'prompts' is missing", at)
         return BuiltSweep(plan=plan, at=at, skips_invalid=self._skips_invalid(grid))
+
+    def _layer(self, params: Mapping[str, Value], operation: str | None, at: Path, key: str) -> dict[str, Value]:
+        """Give what a manifest or a sweep sets for all its rows: the parameters under ``key``, and the operation beside them."""
+        layer = self._names.layer(params, (*at, key))
+        if operation is None or not self._names.is_usable("operation", operation, (*at, "operation")):
+            return layer
+        other = layer.setdefault("operation", operation)
+        if other != operation:
+            message = f"'operation' is {operation!r} here and {other!r} under {key!r}"
+            self._findings.error("E111", message, (*at, "operation"), on_key=True, hint="keep one of them")
+        return layer
 
     def _written(self) -> Iterator[tuple[str, Path, Grid]]:
         """Give the sweeps with names and places; the short form is one sweep named after the batch."""
@@ -99,8 +112,3 @@ class SweepBuilder:
     def _skips_invalid(self, grid: Grid) -> bool:
         own = grid.invalid_cells if isinstance(grid, Sweep) else None
         return (own or self._manifest.invalid_cells) == "skip"
-
-
-def _identity(name: str, reference: ReferenceSettings) -> dict[str, str]:
-    content = {"sha256": reference.sha256} if reference.sha256 is not None else {"url": reference.url or ""}
-    return {"name": name, **content}

@@ -1,9 +1,10 @@
 """Count: refuse what is too big before it is expanded, sum up what was counted, and place every row in the run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from batchgen.core.pricing import RowKind
 from batchgen.planning.findings import Findings
 from batchgen.planning.orders import SweepPlan
 from batchgen.planning.plan import PlanSummary, Stream, SweepSummary
@@ -51,13 +52,13 @@ class Totals:
         has_twins = any(variant.twins for count in counts for variant in count.variants.values())
         again = count_repeats(sweeps, repeated) if repeated or has_twins else Counter()
         self._tell_repeats(again.total())
-        models: Counter[str] = Counter()
+        kinds: Counter[RowKind] = Counter()
         found = []
         for sweep, count in zip(sweeps, counts, strict=True):
-            own = Counter(count.models)
+            own = Counter(count.kinds)
             if self._merges:
-                own.subtract({model: number for (name, model), number in again.items() if name == sweep.name})
-            models.update(own)
+                own.subtract({kind: number for (name, kind), number in again.items() if name == sweep.name})
+            kinds.update(own)
             found.append(
                 SweepSummary(
                     name=sweep.name,
@@ -69,9 +70,9 @@ class Totals:
                     dropped_rows=count.dropped_rows,
                 )
             )
-        self._check(models.total(), sweeps)
-        rows = {model: number for model, number in models.items() if number}
-        return PlanSummary(sweeps=tuple(found), models=rows, repeats=again.total())
+        self._check(kinds.total(), sweeps)
+        rows = {kind: number for kind, number in kinds.items() if number}
+        return PlanSummary(sweeps=tuple(found), models=_by_model(rows), kinds=rows, repeats=again.total())
 
     def _tell_repeats(self, repeats: int) -> None:
         if repeats:
@@ -85,6 +86,13 @@ class Totals:
             self._findings.error("E307", message, hint=_HINT)
         elif total == 0:
             self._findings.error("E308", "--only matches no row" if self._is_filtered else "no row is left")
+
+
+def _by_model(kinds: Mapping[RowKind, int]) -> Mapping[str, int]:
+    models: Counter[str] = Counter()
+    for kind, number in kinds.items():
+        models[kind.model] += number
+    return dict(models)
 
 
 def _axes(sweep: SweepPlan) -> list[str]:

@@ -159,7 +159,7 @@ def test_rules_with_unknown_names_are_left_out(desk: Desk) -> None:
     problems = desk.problems("prompts: [a]\ngrid: {ratio: [1:1]}\nexclude: [{raito: 3:1}]\noverrides: [{unset: [zzz]}]\n")
 
     assert [(problem.code, problem.line) for problem in problems] == [("E104", 6), ("E104", 7)]
-    assert problems[1].hint.startswith("there are background, images, model")
+    assert problems[1].hint.startswith("there are background, images, mask, model")
 
 
 def test_an_override_that_matches_nothing_warns(desk: Desk) -> None:

@@ -41,10 +41,10 @@ def test_a_name_is_made_from_the_template() -> None:
 
 
 def test_parameters_and_labels_are_variables() -> None:
-    """Also the batch, the model, the whole key, and a word for what a row does not have."""
-    namer = Namer("{{ batch }}/{{ category }}/{{ ratio }}-{{ quality }}-{{ model }}-{{ key }}", batch="my batch")
+    """Also the batch, the operation, the model, the whole key, and a word for what a row does not have."""
+    namer = Namer("{{ batch }}/{{ operation }}/{{ category }}/{{ ratio }}-{{ quality }}-{{ model }}-{{ key }}", batch="my batch")
 
-    assert namer.stem(job()) == f"my-batch/Arts/16x9-none-gpt-image-2-{KEY}"
+    assert namer.stem(job()) == f"my-batch/image/Arts/16x9-none-gpt-image-2-{KEY}"
 
 
 def test_a_short_key_is_always_part_of_the_name() -> None:

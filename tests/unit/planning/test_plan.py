@@ -29,6 +29,37 @@ def test_a_key_is_the_hash_of_what_goes_over_the_wire(desk: Desk) -> None:
     assert json.loads(identity)[2] == json.loads(job.params)
 
 
+def test_keys_of_earlier_versions_stay(desk: Desk) -> None:
+    """Rows without images, with an image by its address or by its content, and repeats: nothing is ordered again."""
+    desk.put("refs/a.png", PNG + b"a")
+    body = (
+        'references: {a: {path: refs/a.png}, w: {url: "https://example.com/w.png"}}\n'
+        "sweeps:\n"
+        '  - {prompts: [A fox, "é \\" {{ x }}"], grid: {ratio: [1:1, 16:9]}, samples: 2}\n'
+        "  - {prompts: [A fox], params: {images: a}}\n"
+        "  - {prompts: [A fox], grid: {images: [w, a]}}\n"
+        "  - {prompts: [A heron, A heron], samples: 2}\n"
+    )
+
+    assert [job.key for job in desk.jobs(body)] == [
+        "1f46d02b8716ade88797e7bcd0cd9294",
+        "ea1fd3ad183647e9868d737156471895",
+        "73936c98d08d2ece0db15fe9995b9d3d",
+        "8a1f918a83b5c0c8e29a2f4bdffd4eb8",
+        "2e93e53759675cd0e89697741045b347",
+        "a4c6739acb875169072cbef2016ef3ac",
+        "fef17b56bd37dc2254f8d013dfac5e72",
+        "1561871bfe235d8f1d1c32013c7a4bb1",
+        "92315a42daec14c9b3ff19f5a0f90730",
+        "83f943a9d3096a247114513859c839fc",
+        "c5c3499d30baa5d4e9431bd9fe2248cb",
+        "bd9a1c0b919244b2023ca369c0b08d77",
+        "c49697c6f4d01b3afbcd81415e2e8937",
+        "c8255414a93f98282dff7f12b5b8e188",
+        "1ba5e25ae219277dedf36459c0a11aad",
+    ]
+
+
 def test_the_simulator_shares_the_identity_of_its_vendor(desk: Desk) -> None:
     """Moving from the simulator to the vendor is a matter of the batch, not of the job."""
     body = "prompts: [a]\nprovider: {use: sim, sim: {profile: rough, seed: 7}}\n"
@@ -534,7 +565,7 @@ def test_without_any_rules_there_is_no_plan(desk: Desk) -> None:
     desk.put("manifest.yaml", HEAD + "prompts: [a]\n")
 
     with pytest.raises(ManifestError) as caught:
-        load(desk.path, rules_for=lambda _: None, environ={})
+        load(desk.path, rules_for=lambda *_: None, environ={})
 
     assert [problem.code for problem in caught.value.problems] == ["E103"]
 

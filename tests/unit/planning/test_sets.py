@@ -110,6 +110,9 @@ def test_unigenbench_prompts_are_kept_byte_for_byte(language: str) -> None:
         ("compbench.yaml", 2400),
         ("unigen-en.yaml", 600),
         ("unigen-zh.yaml", 600),
+        ("generate.yaml", 12),
+        ("edit.yaml", 6),
+        ("operations.yaml", 8),
     ],
 )
 def test_an_example_manifest_plans_its_rows(name: str, count: int) -> None:
@@ -131,6 +134,11 @@ def test_every_shipped_manifest_is_among_the_tested() -> None:
         "compbench.yaml",
         "unigen-en.yaml",
         "unigen-zh.yaml",
+        "generate.yaml",
+        "edit.yaml",
+        "operations.yaml",
+        "fal.yaml",  # with replicate.yaml in test_vendors: their rules come from a description
+        "replicate.yaml",
     }
 
 
