@@ -35,6 +35,11 @@ class Followed:
         """Say whether the next step is a fetch; otherwise it is a question."""
         return self.job.state is State.RENDERED
 
+    @property
+    def asks_vendor(self) -> bool:
+        """Say whether the next step is a question to the vendor; one about an answer that was kept is answered by the disk."""
+        return not self.wants_fetch and not self.job.is_answered
+
 
 @dataclass(slots=True)
 class Agenda:
@@ -76,4 +81,4 @@ class Agenda:
     def _ripen(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
             followed = heapq.heappop(self._waiting)[2]
-            (self._fetches if followed.wants_fetch else self._questions).append(followed)
+            (self._questions if followed.asks_vendor else self._fetches).append(followed)

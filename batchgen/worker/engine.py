@@ -12,8 +12,9 @@ from typing import Final
 
 from batchgen.core.errors import FileError, StopRunError, StoreError
 from batchgen.core.exits import Exit
+from batchgen.core.jobs import Job
 from batchgen.core.ports import Ledger
-from batchgen.core.states import State
+from batchgen.core.states import LIVE, State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.following import Follower
@@ -22,8 +23,6 @@ from batchgen.worker.steps import Steps
 
 _FOLLOWS: Final = 32
 """Questions and fetches under way at once, apart from the tasks alive at the vendor."""
-_POSTS: Final = 8
-"""Orders whose answer is awaited at once, matched by the client's connections."""
 _IDLE_S: Final = 2.0
 
 
@@ -37,6 +36,8 @@ class Engine:
     orderer: Orderer
     follower: Follower
     bearing: Bearing
+    posts_at_once: int = 8
+    """Orders whose answer is awaited at once, matched by the client's connections."""
     _orders: set[asyncio.Task[None]] = field(default_factory=set)
     _follows: set[asyncio.Task[None]] = field(default_factory=set)
     _claims: set[asyncio.Task[None]] = field(default_factory=set)
@@ -87,15 +88,22 @@ class Engine:
         now, wall = clock.monotonic(), clock.now()
         for found in await asyncio.wrap_future(self.ledger.live()):
             job = await self.steps.recover(found)
-            if job.state is State.AMBIGUOUS:
-                self.bearing.progress.ambiguous += 1
+            if job.state not in LIVE:
+                self._settled(job)
                 continue
             age_s = (wall - job.submitted_at).total_seconds() if job.submitted_at else 0.0
-            is_alive = job.state is State.SUBMITTED
+            is_alive = job.state is State.SUBMITTED and not job.is_answered
             followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=is_alive, is_adopted=True)
             if followed.holds_place:
                 self.orderer.places.adopt(job.model)
             self.agenda.put(followed, now)
+
+    def _settled(self, job: Job) -> None:
+        """Count an order that was left open and has been settled without a result."""
+        if job.state is State.AMBIGUOUS:
+            self.bearing.progress.ambiguous += 1
+        elif job.state is State.FAILED:
+            self.bearing.count_failure(job)
 
     def _start_work(self) -> None:
         now = self.steps.clock.monotonic()
@@ -115,7 +123,7 @@ class Engine:
     def _start_orders(self, now: float) -> None:
         if self.orderer.has_rows:
             self.bearing.check_limits()
-        while self.bearing.stop is None and self.orderer.posting < _POSTS and (job := self.orderer.next_job(now)):
+        while self.bearing.stop is None and self.orderer.posting < self.posts_at_once and (job := self.orderer.next_job(now)):
             self._start(self._orders, self.orderer.order(job))
         if self.bearing.stop is None and not self._claims and self.orderer.wants_rows(now):
             self._start(self._claims, self.orderer.claim())
@@ -151,7 +159,7 @@ class Engine:
         return self.bearing.stop is not None or self.orderer.is_exhausted
 
     def _is_wanted(self, followed: Followed) -> bool:
-        return not followed.is_parked and (followed.wants_fetch or self.bearing.may_ask)
+        return not followed.is_parked and (self.bearing.may_ask or not followed.asks_vendor)
 
     async def _sleep(self) -> None:
         """Wait for the next thing to happen: a task that ends, a step that is due, a gate that opens."""

@@ -4,7 +4,7 @@ A paid task is never given up: what runs too long, names no URL or cannot be dow
 keep the run alive, but it is asked after every hour and at the start of every later run.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -42,7 +42,6 @@ class Follower:
     questions: Gate
     latencies: Latencies
     bearing: Bearing
-    _strange_words: set[str] = field(default_factory=set)
 
     async def ask(self, followed: Followed) -> None:
         """Ask after the task once."""
@@ -80,7 +79,7 @@ class Follower:
         now = self._now()
         match reading:
             case r.Running():
-                await self._still_running(followed, reading, asked_at)
+                await self._still_running(followed, asked_at)
             case r.Done(urls=urls, lasted_s=lasted_s) if urls:
                 self._rendered(followed, asked_at, lasted_s)
             case r.Done():
@@ -103,10 +102,7 @@ class Follower:
             case r.Stopped(message=message) | r.Trouble(message=message):
                 await self._in_trouble(followed, message)
 
-    async def _still_running(self, followed: Followed, reading: r.Running, asked_at: float) -> None:
-        if not reading.is_known_word and reading.status not in self._strange_words:
-            self._strange_words.add(reading.status)
-            self.bearing.log.warning("vendor.unknown_status", status=reading.status)
+    async def _still_running(self, followed: Followed, asked_at: float) -> None:
         self.questions.passed()
         followed.running_at_s = asked_at - followed.ordered_at
         followed.troubles = 0
@@ -121,12 +117,13 @@ class Follower:
             self.agenda.put(followed, self._now() + wait_s)
 
     def _rendered(self, followed: Followed, asked_at: float, lasted_s: float | None) -> None:
-        self.questions.passed()
+        if not followed.job.is_answered:
+            self.questions.passed()
         is_bounded = followed.running_at_s is not None or lasted_s is not None or not followed.is_adopted
         if followed.is_parked:
             followed.is_parked = False
             self.bearing.progress.parked -= 1
-        elif followed.fresh_urls == 0 and is_bounded:
+        elif followed.fresh_urls == 0 and is_bounded and not followed.job.is_answered:
             shape, done_at_s = shape_of(followed.job), asked_at - followed.ordered_at
             self.latencies.learn(shape, running_at_s=followed.running_at_s, done_at_s=done_at_s, lasted_s=lasted_s)
         self._leave_place(followed)
@@ -191,7 +188,7 @@ class Follower:
             await self._later(followed, "network", str(error))
 
     async def _spoiled(self, followed: Followed, error: BadImageError) -> None:
-        if error.reason in {"too_big", "too_many_pixels"}:
+        if error.reason in {"too_big", "too_many_pixels"} or followed.job.is_inline:
             await self._give_up(followed, "bad_image", str(error))
         else:
             await self._later(followed, error.reason, str(error))

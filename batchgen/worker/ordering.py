@@ -123,6 +123,8 @@ class Orderer:
         job = await self.steps.settle(job, answer)
         self.budget_at = 0.0
         self._follow_up(job, answer)
+        if isinstance(answer, NotSent | Lost) and answer.error is not None:
+            raise answer.error
 
     def look_again(self) -> None:
         """Note that a job went back to planned: the database has rows again."""
@@ -144,7 +146,7 @@ class Orderer:
         """Draw the run's conclusions at once, so that no other order slips out meanwhile; an id is believed once it is recorded."""
         now = self.steps.clock.monotonic()
         match answer:
-            case r.Accepted():
+            case r.Accepted() | r.Delivered():
                 return
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
@@ -168,6 +170,10 @@ class Orderer:
         now = self.steps.clock.monotonic()
         if job.state is State.SUBMITTED:
             self.places.accepted()
+            if job.is_answered:
+                self.places.leave(job.model)
+                self.agenda.put(Followed(job=job, ordered_at=now, holds_place=False), now)
+                return
             wait_s = self.latencies.first_wait_s(shape_of(job), self.steps.random.random())
             self.agenda.put(Followed(job=job, ordered_at=now), now + wait_s)
             return

@@ -1,22 +1,28 @@
-"""The upper price of an order: what the same kind of order last cost, or unknown."""
+"""The upper price of an order: the user's own figure, what the same kind last cost, the catalogue's, or unknown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from batchgen.core.jobs import Job
+from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
+from batchgen.core.ports import Prices as Catalogue
+from batchgen.core.ports import Rules
+from batchgen.core.pricing import PriceKind, kind, kind_of
 
-Kind = tuple[str, str, str]
-"""Model, resolution and quality: what a price depends on; unset ones are empty."""
 
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Prices:
-    """Prices learned from answers. Nothing is guessed: a kind never seen has no price."""
+    """Prices of one run. Nothing is guessed: a kind that nobody has priced has none.
 
-    known: dict[Kind, Micros] = field(default_factory=dict)
+    ``own`` are the user's figures by model; ``known`` what answers named, kind by kind; ``catalogue`` the vendor's list.
+    """
 
-    def learn_all(self, known: Mapping[Kind, int]) -> None:
+    rules: Rules
+    own: Mapping[str, Micros] = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=dict)
+    known: dict[PriceKind, Micros] = field(default_factory=dict)
+
+    def learn_all(self, known: Mapping[PriceKind, int]) -> None:
         """Start from what earlier runs recorded."""
         self.known.update({kind: Micros(price) for kind, price in known.items()})
 
@@ -26,10 +32,10 @@ class Prices:
             self.known[kind_of(job)] = cost
 
     def of(self, job: Job) -> Micros | None:
-        """Give the price to reserve for this job, or None when no order of its kind has been priced yet."""
-        return self.known.get(kind_of(job))
+        """Give the price to reserve for this job, or None when nobody has priced its kind."""
+        return self.of_order(job.operation, job.params, references=len(job.references))
 
-
-def kind_of(job: Job) -> Kind:
-    """Give the part of an order that its price depends on."""
-    return job.model, job.params.get("resolution", ""), job.params.get("quality", "")
+    def of_order(self, operation: str, params: Params, *, references: int) -> Micros | None:
+        """Give the upper price of an order with these parameters, or None."""
+        found = self.own.get(params.get("model", ""), self.known.get(kind(operation, params, references=references)))
+        return self.rules.estimate(self.catalogue, params, operation=operation, references=references) if found is None else found

@@ -35,7 +35,7 @@ class Recorder:
         self._note(job, event, recorded)
         return follow(job, event, recorded, at=at)
 
-    async def record_fact(self, job: Job, event: e.Event) -> Job:
+    async def record_fact(self, job: Job, event: e.Event, *, actor: str = "runner") -> Job:
         """Record something that a vendor has already done; keep trying for a minute when the database does not take it.
 
         A task id that finds no place is printed in the diary as its last resort, and the StoreError is raised.
@@ -43,7 +43,7 @@ class Recorder:
         give_up_at = self.clock.monotonic() + _RETRY_FOR_S
         while True:
             try:
-                return await self.record(job, event)
+                return await self.record(job, event, actor=actor)
             except (StaleJobError, IllegalTransitionError) as error:
                 self._keep_in_diary(job, event, error)
                 raise
@@ -75,6 +75,6 @@ class Recorder:
             case _:
                 facts["task_id"] = job.task_id
         is_setback = recorded.state in {State.FAILED, State.AMBIGUOUS} and recorded.state is not job.state
-        is_parked = isinstance(event, e.TaskStalled) or (isinstance(event, e.DownloadDeferred) and event.next_at is None)
-        note = self.log.warning if is_setback or is_parked else self.log.info
+        is_notable = isinstance(event, e.TaskStalled | e.DriftSeen) or (isinstance(event, e.DownloadDeferred) and event.next_at is None)
+        note = self.log.warning if is_setback or is_notable else self.log.info
         note(f"job.{event.word()}", **facts)

@@ -4,29 +4,51 @@ Theory of operation. ``order`` is the only step that can cost money. Its intent 
 came back durable before anything else is done with the job. Whatever cuts it in between leaves ``submitting``, which the next start
 turns into ``ambiguous``; nothing turns it into a second POST. ``conclude`` writes only when something changed. ``stage`` records
 the hash of verified bytes, ``save`` links them into place and only then records ``saved``.
+
+A synchronous order is answered by its result. That answer is written to disk as it comes and is durable before anything is read out of it;
+from then on the disk takes the vendor's place: asking after such a job reads its answer again, and a start that finds the answer of an
+order that a dead run left open settles it as if it had just come.
 """
 
 import asyncio
 import hashlib
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import ExchangeError, NotSentError, OutcomeUnknownError, StopRunError
+from batchgen.core.errors import (
+    BadImageError,
+    DownloadError,
+    ExchangeError,
+    FileError,
+    InputError,
+    NotSentError,
+    OutcomeUnknownError,
+    StaleJobError,
+    StopRunError,
+)
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Call, Client, Clock, Dialect, Draft, Shelf
+from batchgen.core.ports import Answer, Call, Client, Clock, Dialect, Draft, Question, Reply, Shelf
 from batchgen.core.states import State
+from batchgen.worker.attaching import Attacher, Obstacle
+from batchgen.worker.drift import Drift
 from batchgen.worker.prices import Prices
 from batchgen.worker.recorder import Recorder
 from batchgen.worker.verdicts import Judge, Lost, NotSent, SubmitAnswer
 
 T = TypeVar("T")
+
+_PART: Final = "part:"
+"""How a URL begins that names a part of the kept answer: the place of the first byte and the one after the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,47 +62,58 @@ class Steps:
     clock: Clock
     judge: Judge
     prices: Prices
+    attacher: Attacher
     random: Random
     threads: Executor
+    drift: Drift = field(default_factory=Drift)
 
     async def order(self, job: Job) -> tuple[Job, SubmitAnswer]:
         """Send the order for one image, once the intent is durable; the answer is still to be settled.
 
-        Raises BudgetReachedError or StaleJobError before anything was sent.
+        Raises BudgetReachedError, StaleJobError or StopRunError before anything was sent.
         """
-        call = self.dialect.submit(job)
+        order = await self._prepared(job)
         limits = self.judge.limits
         job = await self.recorder.record(
             job,
             e.SubmitStarted(
-                body_sha256=hashlib.sha256(call.body or b"").hexdigest(),
+                body_sha256=_hash(order),
                 reserved=self.prices.of(job),
                 cap_cost=limits.budget_cost,
                 cap_orders=limits.budget_jobs,
             ),
         )
-        return job, await self._send(call)
+        return job, await self._send(job, order) if isinstance(order, Call) else order
 
-    async def settle(self, job: Job, answer: SubmitAnswer) -> Job:
+    async def settle(self, job: Job, answer: SubmitAnswer, *, actor: str = "runner") -> Job:
         """Record what became of an order; its task id, if it has one, is durable when this returns."""
         event = self.judge.submitted(answer, job, now=self.clock.now(), chance=self.random.random())
-        job = await self.recorder.record_fact(job, event)
-        if isinstance(answer, r.Accepted):
+        job = await self.recorder.record_fact(job, event, actor=actor)
+        if isinstance(answer, r.Accepted | r.Delivered):
             self.prices.learn(job, answer.cost)
-        return job
+        return await self._record_drift(job)
 
     async def ask(self, job: Job) -> r.PollReading:
-        """Ask the vendor after the job's task; nothing is recorded yet."""
+        """Ask after the job's task, the vendor or, where the answer to the order was the result, the disk; nothing is recorded yet."""
+        if job.is_answered:
+            return await self._ask_disk(job)
         try:
-            return self.dialect.read_poll(await self.client.ask(self.dialect.poll(job.task_id or "")))
+            reading = await self._question(job, self.dialect.poll(job), partial(self.dialect.read_poll, job))
+            if isinstance(reading, Question):
+                reading = await self._question(job, reading.call, reading.read)
         except ExchangeError as error:
             return r.Trouble(message=str(error))
+        return reading
 
     async def conclude(self, job: Job, reading: r.PollReading) -> Job:
         """Record what a question told, if it changes the job."""
+        return await self._record_drift(await self._conclude(job, reading))
+
+    async def _conclude(self, job: Job, reading: r.PollReading) -> Job:
         match reading:
             case r.Done(urls=urls, cost=cost) if urls:
-                expires_at = self.clock.now() + timedelta(seconds=self.dialect.result_ttl_s)
+                since = job.submitted_at if job.is_answered and job.submitted_at else self.clock.now()
+                expires_at = since + timedelta(seconds=self.dialect.result_ttl_s)
                 job = await self.recorder.record_fact(job, e.RenderFinished(urls=urls, expires_at=expires_at, cost=cost))
                 self.prices.learn(job, cost)
             case r.Ended(reason=reason, message=message, cost=cost):
@@ -117,21 +150,78 @@ class Steps:
         return await self.recorder.record_fact(job, e.ImagesSaved(images=job.staged))
 
     async def recover(self, job: Job) -> Job:
-        """Turn an order that a dead run left open into an ambiguous one; leave every other job as it is."""
+        """Settle an order that a dead run left open by the answer it kept, or else make it ambiguous; leave every other job as it is."""
         if job.state is not State.SUBMITTING:
             return job
+        kept = await self._off_loop(lambda: self.shelf.kept_answer(job))
+        if kept is not None:
+            told = self._read(job, kept)
+            settled = await self.settle(job, told, actor="recovery")
+            if not _is_worth_keeping(told):
+                await self._off_loop(lambda: self.shelf.drop_answer(job))
+            return settled
         unknown = e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
         return await self.recorder.record(job, unknown, actor="recovery")
 
-    async def _send(self, call: Call) -> SubmitAnswer:
+    async def _prepared(self, job: Job) -> Call | SubmitAnswer:
+        """Give the order ready to be sent, or what stands against it before anything was sent."""
+        attached = await self.attacher.attach(job)
+        if not isinstance(attached, tuple):
+            return _unsent(attached)
         try:
-            return self.dialect.read_submit(await self.client.order(call))
+            return self.dialect.submit(job, attached)
+        except InputError as error:
+            return r.Rejected(reason="refused", message=str(error))
+
+    async def _send(self, job: Job, call: Call) -> SubmitAnswer:
+        """Send the order; an answer that is the result is durable when this returns."""
+        answer: Answer | None = None
+        try:
+            if call.is_synchronous:
+                answer = await self._off_loop(lambda: self.shelf.answer(job))
+        except FileError as error:
+            return NotSent(message=str(error), error=error)
+        try:
+            reply = await self.client.order(call, answer)
         except NotSentError as error:
-            return NotSent(message=str(error))
+            told: SubmitAnswer = NotSent(message=str(error))
         except OutcomeUnknownError as error:
-            return Lost(message=str(error))
+            told = Lost(message=str(error))
+        except FileError as error:
+            told = Lost(message=str(error), error=None if isinstance(error, BadImageError) else error)
         except StopRunError as error:
-            return r.Stopped(kind="config", message=str(error))
+            told = r.Stopped(kind="config", message=str(error))
+        else:
+            told = self._read(job, reply)
+        if answer is not None and not _is_worth_keeping(told):
+            await self._off_loop(answer.discard)
+        return told
+
+    def _read(self, job: Job, reply: Reply) -> r.SubmitReading:
+        self.drift.note(job.id, self.dialect.unfamiliar(job, reply))
+        return self.dialect.read_submit(job, reply)
+
+    async def _question(self, job: Job, call: Call, read: Callable[[Reply], T]) -> T:
+        reply = await self.client.ask(call)
+        self.drift.note(job.id, self.dialect.unfamiliar(job, reply))
+        return read(reply)
+
+    async def _ask_disk(self, job: Job) -> r.PollReading:
+        """Read the answer that was kept; its parts become URLs of our own, which no vendor can name."""
+        kept = await self._off_loop(lambda: self.shelf.kept_answer(job))
+        if kept is None:
+            return r.Ended(reason="lost", message="the answer that held the result is not on disk any more")
+        reading = self.dialect.read_submit(job, kept)
+        if not isinstance(reading, r.Delivered):
+            return r.Ended(reason="remote", message="the answer that was kept holds no result")
+        return r.Done(urls=(*reading.urls, *(_part_url(kept.parts[part]) for part in reading.parts)), cost=reading.cost)
+
+    async def _record_drift(self, job: Job) -> Job:
+        """Record what is unheard of in the job's answers; it is a remark only, so a job that somebody else has moved goes without."""
+        with suppress(StaleJobError):
+            for event in self.drift.take(job.id):
+                job = await self.recorder.record(job, event)
+        return job
 
     async def _download(self, job: Job, index: int, url: str, drafts: list[Draft]) -> Image:
         def open_draft() -> Draft:
@@ -140,17 +230,49 @@ class Steps:
             return draft
 
         draft = await self._off_loop(open_draft)
-        fetched = await self.client.fetch(url, draft)
-        return await self._off_loop(lambda: draft.finish(length=fetched.length))
+        length = None
+        if job.is_inline:
+            await self._off_loop(lambda: self._unpack(job, url, draft))
+        else:
+            length = (await self.client.fetch(url, draft)).length
+        return await self._off_loop(lambda: draft.finish(length=length))
+
+    def _unpack(self, job: Job, url: str, draft: Draft) -> None:
+        """Write an image that came with the answer into the draft."""
+        if url.startswith(_PART):
+            start, _, end = url.removeprefix(_PART).partition("-")
+            self._unpack_part(job, (int(start), int(end)), draft)
+            return
+        try:
+            draft.write(b64decode(url.partition(",")[2], validate=True))
+        except ValueError as error:
+            raise BadImageError("the answer's image is not base64", reason="not_base64") from error
+
+    def _unpack_part(self, job: Job, part: tuple[int, int], draft: Draft) -> None:
+        try:
+            self.shelf.unpack(job, part, draft)
+        except BadImageError:
+            raise
+        except FileError as error:
+            kept = self.shelf.kept_answer(job)
+            if kept is None or part not in kept.parts:
+                raise DownloadError("the answer that held the image is gone or has changed", expired=True) from error
+            raise
 
     async def _publish(self, job: Job, images: tuple[Image, ...]) -> bool:
-        """Publish staged files; False when a file named by the record is gone, so that it has to be fetched again."""
+        """Publish staged files; False when a file named by the record is gone, so that it has to be fetched again.
+
+        The answer that a published image came with is dropped before the record says ``saved``: nobody would look for it afterwards.
+        """
 
         def publish() -> bool:
             for image in images:
                 if not self.shelf.publish(image):
                     return False
             self.shelf.describe(job, images)
+            if job.is_answered:
+                with suppress(FileError):  # what the disk does not give up is in nobody's way
+                    self.shelf.drop_answer(job)
             return True
 
         return await self._off_loop(publish)
@@ -163,3 +285,27 @@ class Steps:
         except asyncio.CancelledError:
             await asyncio.wait({result})
             raise
+
+
+def _hash(order: Call | SubmitAnswer) -> str:
+    """Give the hash of the order's bytes; empty where none could be made."""
+    if not isinstance(order, Call):
+        return ""
+    digest = hashlib.sha256()
+    for piece in order.pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _unsent(obstacle: Obstacle) -> SubmitAnswer:
+    """Say what an upload that failed means for the order that waited for it."""
+    return NotSent(message=f"upload of a reference: {obstacle.message}") if isinstance(obstacle, r.Trouble) else obstacle
+
+
+def _is_worth_keeping(told: SubmitAnswer) -> bool:
+    """Say whether what arrived of an answer may hold a paid image: that it does, or what a disk that failed could not take whole."""
+    return isinstance(told, r.Delivered | r.Unreadable) or (isinstance(told, Lost) and told.error is not None)
+
+
+def _part_url(span: tuple[int, int]) -> str:
+    return f"{_PART}{span[0]}-{span[1]}"

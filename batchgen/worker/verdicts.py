@@ -5,23 +5,26 @@ from datetime import datetime, timedelta
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.jobs import Job
+from batchgen.core.errors import FileError
+from batchgen.core.jobs import SYNCHRONOUS, Job
 from batchgen.core.limits import Limits
 from batchgen.core.retry import REGENERATIONS, UNPROVEN_RESENDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The order provably never left this machine."""
+    """The order provably never left this machine; ``error`` is the disk's, if it was at fault."""
 
     message: str
+    error: FileError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The order went out and its answer did not come back."""
+    """The order went out and its answer did not come back, or found no place; ``error`` is the disk's, if it was at fault."""
 
     message: str
+    error: FileError | None = None
 
 
 SubmitAnswer = r.SubmitReading | NotSent | Lost
@@ -38,12 +41,10 @@ class Judge:
         match answer:
             case r.Accepted(task_id=task_id, cost=cost):
                 return e.SubmitAccepted(task_id=task_id, cost=cost)
-            case r.Throttled(message=message):
-                return e.SubmitRefused(reason="throttled", detail=message)
-            case r.Stopped(kind=kind, message=message):
-                return e.SubmitRefused(reason=kind, detail=message)
-            case r.Rejected(reason=reason, message=message):
-                return e.SubmitRejected(reason=reason, detail=message)
+            case r.Delivered(cost=cost):
+                return e.SubmitAccepted(task_id=f"{SYNCHRONOUS}{job.attempt_id}", cost=cost)
+            case r.Throttled() | r.Stopped() | r.Rejected():
+                return _refused(answer)
             case r.Busy(message=message):
                 return self._again("busy", message, job, now=now, chance=chance)
             case NotSent(message=message):
@@ -73,3 +74,14 @@ class Judge:
 
     def _wait(self, tries: int, chance: float) -> timedelta:
         return timedelta(seconds=self.limits.backoff.delay_s(tries, chance))
+
+
+def _refused(answer: r.Throttled | r.Stopped | r.Rejected) -> e.Event:
+    """Give the event for an order that the vendor clearly did nothing for."""
+    match answer:
+        case r.Throttled(message=message):
+            return e.SubmitRefused(reason="throttled", detail=message)
+        case r.Stopped(kind=kind, message=message):
+            return e.SubmitRefused(reason=kind, detail=message)
+        case r.Rejected(reason=reason, message=message):
+            return e.SubmitRejected(reason=reason, detail=message)

@@ -13,6 +13,7 @@ from batchgen.core.limits import Limits, Pace
 from batchgen.core.money import Micros
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda
+from batchgen.worker.attaching import Attacher
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
 from batchgen.worker.following import Follower
@@ -24,9 +25,10 @@ from batchgen.worker.progress import Progress
 from batchgen.worker.recorder import Recorder
 from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Judge
-from tests.support.fake_client import FakeClient, FakeDialect
+from tests.support.fake_client import FakeClient, FakeDialect, kept_body
 from tests.support.fake_clock import START, FakeClock, run_warped
 from tests.support.fake_ledger import FakeLedger
+from tests.support.fake_library import FakeLibrary
 from tests.support.fake_log import FakeLog
 from tests.support.fake_shelf import FakeShelf
 from tests.support.fake_threads import FakeThreads
@@ -67,7 +69,7 @@ def job(number: int = 1, **changes: object) -> Job:
         sweep="main",
         prompt_id=f"p{number}",
         prompt="A neon sign that says OPEN",
-        operation="generate",
+        operation="image",
         model="painter",
         params={"resolution": "1k"},
         labels={},
@@ -98,6 +100,16 @@ def rendered(number: int = 1, **changes: object) -> Job:
     return submitted(number, **{**found, "state": State.RENDERED, "version": 3, **changes})
 
 
+def generate(number: int = 1, **changes: object) -> Job:
+    """Build a planned job whose order is answered by its result."""
+    return job(number, operation="generate", **changes)
+
+
+def answered(number: int = 1, *, at: datetime = START, **changes: object) -> Job:
+    """Build a job of which an earlier run kept the answer that is the result."""
+    return submitted(number, at=at, **{"operation": "generate", "task_id": f"sync-{number}", **changes})
+
+
 def limits(**changes: object) -> Limits:
     """Build limits with eight in flight."""
     return replace(Limits(pace=Pace(in_flight=8)), **changes)
@@ -113,6 +125,7 @@ class Rig:
     ledger: FakeLedger
     client: FakeClient
     shelf: FakeShelf
+    library: FakeLibrary
     log: FakeLog
     progress: Progress
     prices: Prices
@@ -128,7 +141,22 @@ class Rig:
 
     def again(self, **changes: object) -> "Rig":
         """Build the next run on the same table, vendor and folder."""
-        return rig((), limits=replace(self.limits, **changes), clock=self.clock, ledger=self.ledger, client=self.client, shelf=self.shelf)
+        return rig(
+            (),
+            limits=replace(self.limits, **changes),
+            clock=self.clock,
+            ledger=self.ledger,
+            client=self.client,
+            shelf=self.shelf,
+            library=self.library,
+        )
+
+    def keep_answer(self, to: Job, word: str = "inline") -> None:
+        """Keep the answer to an order, as a run that died would have."""
+        answer = self.shelf.answer(to)
+        answer.begin(200, {"content-type": "application/json"})
+        answer.write(kept_body(word))
+        answer.finish()
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -155,23 +183,37 @@ def rig(
     ledger: FakeLedger | None = None,
     client: FakeClient | None = None,
     shelf: FakeShelf | None = None,
+    library: FakeLibrary | None = None,
 ) -> Rig:
     """Put a worker together over fakes."""
     clock, limits, random, trace, log = clock or FakeClock(), limits or Limits(pace=Pace(in_flight=8)), Random(7), [], FakeLog()
+    library = library or FakeLibrary()
     ledger, client, shelf = ledger or FakeLedger(), client or FakeClient(clock=clock), shelf or FakeShelf()
     ledger.trace = client.trace = shelf.trace = trace
     ledger.add(rows)
-    progress, prices, latencies, agenda = Progress(), Prices(), Latencies(), Agenda()
+    progress, latencies, agenda = Progress(), Latencies(), Agenda()
+    dialect = FakeDialect()
+    prices = Prices(rules=dialect)
     bearing = Bearing(limits=limits, clock=clock, log=log, progress=progress)
     places, threads = SubmitGate(limits=limits, gate=Gate(random)), FakeThreads()
     steps = Steps(
         recorder=Recorder(ledger=ledger, clock=clock, log=log, progress=progress),
         client=client,
-        dialect=FakeDialect(),
+        dialect=dialect,
         shelf=shelf,
         clock=clock,
         judge=Judge(limits=limits),
         prices=prices,
+        attacher=Attacher(
+            client=client,
+            dialect=dialect,
+            ledger=ledger,
+            library=library,
+            clock=clock,
+            random=random,
+            threads=threads,
+            vendor="fake https://api.example",
+        ),
         random=random,
         threads=threads,
     )
@@ -185,6 +227,7 @@ def rig(
         ledger=ledger,
         client=client,
         shelf=shelf,
+        library=library,
         log=log,
         progress=progress,
         prices=prices,

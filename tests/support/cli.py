@@ -5,13 +5,16 @@ Nothing here imports the code under test but the simulator's starter; what is kn
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
@@ -26,6 +29,13 @@ CANARY = "sk-canary-7f3a9e51c02d4b86aa11"
 _TIMEOUT_S = 120.0
 _LOOK_EVERY_S = 0.01
 _DIRECT = build_opener(ProxyHandler({}))
+_MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call([sys.executable, "-m", "batchgen", *sys.argv[1:]])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""Run the command line below a process so small that its own memory cannot be the peak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +93,15 @@ class CommandLine:
         self.said.extend((out, err))
         return Finished(code=process.returncode, out=out, err=err)
 
+    def measured(self, *words: object) -> Finished:
+        """Run one command; the last line of its output is its peak of memory in KiB."""
+        small = [sys.executable, "-c", _MEASURE, *map(str, words)]
+        done = subprocess.run(
+            small, check=False, cwd=self.folder, env=self.environment(), capture_output=True, encoding="utf-8", timeout=_TIMEOUT_S
+        )
+        self.said.extend((done.stdout, done.stderr))
+        return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+
     def environment(self, **variables: str | None) -> dict[str, str]:
         """Give the whole environment of a command: nothing of the caller's but the path to programs."""
         usual = {
@@ -127,6 +146,12 @@ class CommandLine:
     def images(self) -> dict[str, bytes]:
         """Read every picture below the folder, by its relative path."""
         return {name: content for name, content in self.files().items() if name.endswith(".png")}
+
+    def select(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """Read rows from the job database, as an auditor would."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'batchgen.db'}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, values)]
 
     def leaks(self, secret: str = CANARY) -> list[str]:
         """Name the files and outputs that hold the secret."""
@@ -202,3 +227,82 @@ def wait_until(is_true: Callable[[], object], *, timeout_s: float = 30.0) -> Non
         if time.monotonic() > deadline:
             raise TimeoutError("the condition never came true")
         time.sleep(_LOOK_EVERY_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """One request as it arrived at a host; header names are lower-case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Read the body as a JSON object."""
+        return json.loads(self.body)
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """A web host on loopback, and what arrived there."""
+
+    url: str
+    answer: Callable[[Arrived], tuple[int, dict[str, str], bytes]]
+    seen: list[Arrived] = field(default_factory=list)
+
+    @property
+    def orders(self) -> list[Arrived]:
+        """Give the requests that can cost money: all POSTs but uploads."""
+        return [request for request in self.seen if request.method == "POST" and not request.path.endswith("/files/upload")]
+
+
+@contextmanager
+def open_host(answer: Callable[[Arrived], tuple[int, dict[str, str], bytes]]) -> Iterator[Host]:
+    """Serve what a function answers, as status, headers and body; a request stands among the seen ones before it is answered."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        host = Host(url=f"http://127.0.0.1:{server.server_port}", answer=answer)
+        server.host = host  # type: ignore[attr-defined] # http.server hands a handler nothing but its server
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield host
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """Answer a question or a download."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer an order or an upload."""
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter's name in http.server
+        """Keep silent."""
+
+    def _answer(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        host: Host = self.server.host  # type: ignore[attr-defined] # see open_host
+        arrived = Arrived(method=self.command, path=self.path, headers=headers, body=body)
+        host.seen.append(arrived)
+        status, told, content = host.answer(arrived)
+        with suppress(ConnectionError):
+            self.send_response(status)
+            for name, value in {**told, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+
+def envelope(data: object, *, code: object = 20000, msg: str = "ok") -> tuple[int, dict[str, str], bytes]:
+    """Give JimmyAI's usual answer."""
+    return 200, {"Content-Type": "application/json"}, json.dumps({"code": code, "msg": msg, "data": data}).encode()

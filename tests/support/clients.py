@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from batchgen.api.client import HttpClient, Patience
+from batchgen.api.endpoint import Endpoint
 
 KEY = "sk-canary-0123456789"
 
@@ -13,6 +14,7 @@ async def connected(
     base_url: str,
     *,
     key: str = KEY,
+    sync_base_url: str | None = None,
     submit_timeout_s: float = 10.0,
     download_timeout_s: float = 10.0,
     posts_at_once: int = 8,
@@ -20,8 +22,7 @@ async def connected(
 ) -> AsyncIterator[HttpClient]:
     """Give a client for the base URL."""
     client = HttpClient(
-        base_url,
-        key,
+        Endpoint(base_url=base_url, key=key, sync_base_url=sync_base_url, api_path="/api/open-api/v1"),
         submit_timeout_s=submit_timeout_s,
         download_timeout_s=download_timeout_s,
         user_agent="batchgen/test",

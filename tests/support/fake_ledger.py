@@ -13,6 +13,7 @@ from batchgen.core.errors import BatchgenError, BudgetReachedError, StaleJobErro
 from batchgen.core.jobs import Change, Job, JobId, Recorded, follow
 from batchgen.core.machine import advance
 from batchgen.core.money import Micros
+from batchgen.core.ports import Upload
 from batchgen.core.states import LIVE, Outcome, State
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class FakeLedger:
     fails: Callable[[Change], BatchgenError | None] = lambda _: None
     commit_s: float = 0.0
     claims: int = 0
+    uploads: dict[tuple[str, str], Upload] = field(default_factory=dict)
     _queue: deque[Callable[[], None]] = field(default_factory=deque)
 
     @property
@@ -91,6 +93,14 @@ class FakeLedger:
     def live(self) -> "Future[list[Job]]":
         """Give every job that a run has in its hands, oldest first."""
         return self._queued(lambda: sorted((job for job in self.rows.values() if job.state in LIVE), key=lambda job: job.attempt_id or 0))
+
+    def upload_of(self, sha256: str, *, vendor: str) -> "Future[Upload | None]":
+        """Give the latest upload of that content to that vendor."""
+        return self._queued(lambda: self.uploads.get((vendor, sha256)))
+
+    def keep_upload(self, upload: Upload) -> "Future[None]":
+        """Keep an upload in the place of an earlier one."""
+        return self._queued(lambda: self.uploads.update({(upload.vendor, upload.sha256): upload}))
 
     def drain(self) -> None:
         """Carry out what is still queued, as the table's thread does before it ends."""
@@ -181,7 +191,10 @@ class FakeLedger:
 def _moved(job: Job, change: Change, event: e.Event, recorded: Recorded) -> Job:
     """Give the row after the event, with the columns that ``follow`` leaves to the database."""
     row = follow(job, event, recorded, at=change.at)
-    row = replace(row, next_at=event.next_at if isinstance(event, e.Deferred) else None)
+    if isinstance(event, e.DriftSeen):
+        return row
+    attempt_id = None if row.state is State.PLANNED else row.attempt_id
+    row = replace(row, next_at=event.next_at if isinstance(event, e.Deferred) else None, attempt_id=attempt_id)
     if counter := _COUNTED.get(type(event)):
         row = replace(row, **{counter: getattr(job, counter) + 1})
     match event:

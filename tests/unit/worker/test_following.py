@@ -112,25 +112,29 @@ def test_a_throttled_question_quiets_all_questions() -> None:
     assert 1 == run.progress.throttled
 
 
-def test_an_unknown_status_word_goes_on_and_is_noted() -> None:
-    """A word that the dialect has never heard of is no end: asked again at the normal pace, and in the diary."""
+def test_an_unknown_status_word_goes_on() -> None:
+    """A word that the dialect has never heard of is no end: the task is asked after again at the normal pace."""
     run = rig([submitted()])
     run.client.on_ask = script(*[r.Running(status="warming_up", is_known_word=False)] * 3)
 
     assert run.run() is None
 
     assert [State.SAVED] == run.states()
-    assert "warming_up" == run.log.called("vendor.unknown_status")[0].facts["status"]
+    assert max(later - earlier for earlier, later in pairwise(_ask_times(run))) < 5
 
 
-def test_an_unknown_status_word_is_noted_once() -> None:
-    """A thousand tasks with the same new word are one line of the diary."""
+def test_what_nobody_has_heard_of_is_recorded_once_and_warned_of_once() -> None:
+    """Five tasks whose every answer holds the same new word and field: one event and one warning for each, and all are saved."""
     run = rig([submitted(number) for number in range(1, 6)])
+    run.client.oddities = ("status warming_up", "field data.eta")
     run.client.on_ask = script(*[r.Running(status="warming_up", is_known_word=False)] * 20)
 
-    run.run()
+    assert run.run() is None
 
-    assert 1 == len(run.log.called("vendor.unknown_status"))
+    seen = [(change.event.reason, change.event.detail) for change in run.ledger.changes if isinstance(change.event, e.DriftSeen)]
+    assert [("status", "warming_up"), ("field", "data.eta")] == seen
+    assert ["warning", "warning"] == [line.level for line in run.log.called("job.drift_seen")]
+    assert {State.SAVED} == set(run.states())
 
 
 @pytest.mark.parametrize("reason", ["remote", "moderated"])

@@ -1,10 +1,15 @@
 """One job, one step: what is durable before what."""
 
+from collections.abc import Sequence
+
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import DownloadError, FileError, OutcomeUnknownError, StaleJobError, StopRunError, StoreError
-from batchgen.core.jobs import Change
+from batchgen.core.errors import DownloadError, FileError, InputError, OutcomeUnknownError, StaleJobError, StopRunError, StoreError
+from batchgen.core.jobs import Change, Job
+from batchgen.core.limits import Pace
 from batchgen.core.money import Micros
+from batchgen.core.ports import Attachment, Call
+from batchgen.core.pricing import kind_of
 from batchgen.core.states import Outcome, State
 from tests.support.builders import Rig, image, job, limits, rendered, rig
 from tests.support.fake_client import script
@@ -39,7 +44,7 @@ def test_a_delivered_job_is_written_in_the_order_of_the_contract() -> None:
 def test_the_intent_names_the_body_and_the_reservation() -> None:
     """The hash of what goes out, the last price of such an order and the caps stand in the intent."""
     run = rig([job()], limits=limits(budget_cost=Micros(10**6), budget_jobs=9))
-    run.prices.learn_all({("painter", "1k", ""): Micros(50_000)})
+    run.prices.learn_all({kind_of(job()): Micros(50_000)})
 
     run.run()
 
@@ -179,6 +184,26 @@ def test_an_order_that_the_client_refuses_to_send_goes_back_to_planned() -> None
     assert stop is not None
     assert (2, "config") == (stop.exit_code, stop.reason)
     assert [State.PLANNED] == run.states()
+
+
+def test_an_order_that_cannot_be_built_ends_the_job() -> None:
+    """What the dialect cannot say to its vendor is refused before anything is sent: the row has failed, the others go on."""
+    run = rig([job(1), job(2)], limits=limits(pace=Pace(in_flight=1)))
+    dialect = run.engine.steps.dialect
+    usual = dialect.submit
+
+    def submit(row: Job, attachments: Sequence[Attachment] = ()) -> Call:
+        if row.id == 1:
+            raise InputError("no such field")
+        return usual(row, attachments)
+
+    dialect.submit = submit
+
+    assert run.run() is None
+
+    assert ([State.FAILED, State.SAVED], "refused") == (run.states(), run.job().reason)
+    assert (["submit_started", "submit_rejected"], 1, 0) == (run.events(), len(run.client.orders), run.places.total)
+    assert Outcome.REFUSED is run.ledger.attempts[0].outcome
 
 
 def test_a_row_that_somebody_else_moved_is_dropped_before_the_order() -> None:

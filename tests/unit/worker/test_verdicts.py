@@ -6,6 +6,7 @@ import pytest
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
+from batchgen.core.errors import FileError
 from batchgen.core.money import Micros
 from batchgen.worker.verdicts import Judge, Lost, NotSent, SubmitAnswer
 from tests.support.builders import job, limits
@@ -30,6 +31,24 @@ _JUDGE = Judge(limits=limits())
 def test_a_clear_answer_has_one_event(answer: SubmitAnswer, expected: e.Event) -> None:
     """What an answer means does not depend on the job's history."""
     assert expected == _JUDGE.submitted(answer, job(not_sent=3, unproven=1), now=START, chance=0.0)
+
+
+@pytest.mark.parametrize(
+    "answer", [r.Delivered(parts=(0,), cost=Micros(5)), r.Delivered(urls=("https://cdn.example/a.png",), cost=Micros(5))]
+)
+def test_a_delivered_order_is_accepted_under_the_number_of_its_attempt(answer: r.Delivered) -> None:
+    """An answer that is the result has no task at the vendor: the id is our own, and no two orders have the same."""
+    expected = e.SubmitAccepted(task_id="sync-100007", cost=Micros(5))
+
+    assert expected == _JUDGE.submitted(answer, job(attempt_id=100_007), now=START, chance=0.0)
+
+
+@pytest.mark.parametrize("answer", [Lost(message="full", error=FileError("full")), NotSent(message="full", error=FileError("full"))])
+def test_a_disk_at_fault_changes_nothing_about_what_is_known_of_the_order(answer: Lost | NotSent) -> None:
+    """Whoever was at fault: not sent is not sent, and lost is lost."""
+    plain = type(answer)(message="full")
+
+    assert _JUDGE.submitted(plain, job(), now=START, chance=0.0) == _JUDGE.submitted(answer, job(), now=START, chance=0.0)
 
 
 @pytest.mark.parametrize(("answer", "reason"), [(NotSent(message="down"), "unreachable"), (r.Busy(message="later"), "busy")])
