@@ -6,23 +6,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from batchgen import __version__
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
-from batchgen.app.vendor import dialect_of, rules_for
+from batchgen.app.loading import load_plan
+from batchgen.app.pricing import look_up, price_of, prices_of
+from batchgen.app.vendor import dialect_of
 from batchgen.core.errors import ManifestError
 from batchgen.core.money import from_micros, shown
+from batchgen.core.pricing import PriceList, RowKind
 from batchgen.core.problems import Problem
-from batchgen.planning.loader import load
 from batchgen.planning.plan import Plan
 from batchgen.settings import Settings
 from batchgen.store import plans, prospects, queries
 from batchgen.store.engine import open_engine
 from batchgen.store.plans import NewPlan, PlanChange
 from batchgen.store.writer import DatabaseThread
+from batchgen.worker.prices import Prices
 
 _TYPICAL_BYTES: Final = 2_000_000
 """Bytes of an image where none has been saved yet: about what a 1k PNG takes."""
@@ -40,11 +44,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What the rows still to be ordered may cost, in micros, as far as prices are known."""
+    """What the rows still to be ordered may cost, in micros, as far as prices are known; ``listed`` is the catalogue that was asked."""
 
     unit: str
     known_micros: int
     unpriced_rows: int
+    listed: PriceList | None = None
 
     @property
     def total_micros(self) -> int | None:
@@ -103,6 +108,8 @@ class Preview:
             if count and word not in {"never_planned", "renamed", "restored"}:
                 yield f"    {count} {word.replace('_', ' ')}"
         yield f"  to do {self.waiting} · cost {self.costs}"
+        if self.costs.listed is not None:
+            yield f"  prices of {self.costs.listed.at:%Y-%m-%d %H:%M} UTC from {self.costs.listed.source}"
         yield f"  disk about {self.image_bytes / 1e9:.2f} GB, free {self.free_bytes / 1e9:.2f} GB, in {self.plan.settings.output.dir}"
         if self.image_bytes > self.free_bytes:
             yield "  warning: the images may not fit on the disk"
@@ -113,40 +120,43 @@ class Preview:
 def check(path: Path, settings: Settings, *, max_jobs: int) -> Checked:
     """Check one manifest without database and network."""
     try:
-        plan = load(path, rules_for=rules_for, environ=settings.env, max_jobs=max_jobs)
+        plan = load_plan(path, settings.env, max_jobs=max_jobs)
     except ManifestError as error:
         return Checked(path=path, problems=error.problems, jobs=None)
     return Checked(path=path, problems=plan.warnings, jobs=plan.total)
 
 
-def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequence[str], max_jobs: int) -> Preview:
-    """Plan a manifest and hold it against the database, if there is one; nothing is written and nothing is sent.
+def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequence[str], max_jobs: int, offline: bool = False) -> Preview:
+    """Plan a manifest and hold it against the database, if there is one; nothing is written and nothing can be bought.
 
+    Unless ``offline``, the vendor's public price catalogue is asked, without a key and for a few seconds at most; a plan does without it.
     Raises ManifestError with every located problem.
     """
-    plan = load(path, rules_for=rules_for, environ=settings.env, sets=sets, only=only, max_jobs=max_jobs)
-    unit = dialect_of(plan.settings).unit
+    plan = load_plan(path, settings.env, max_jobs=max_jobs, sets=sets, only=only)
+    provider = plan.settings.provider
+    listed = None if offline else look_up(provider, settings)
+    prices = partial(prices_of, provider, dialect_of(provider), listed)
     if not database.exists(settings):
         change = _all_new(plan)
-        return _judged(
-            plan, change, Costs(unit=unit, known_micros=0, unpriced_rows=change.new), waiting=change.new, bytes_each=None, only=only
-        )
+        costs = _priced(change.new_by_order, prices({}), listed)
+        return _judged(plan, change, costs, waiting=change.new, bytes_each=None, only=only)
     engine = open_engine(database.require(settings), readonly=True)
     try:
         change = plans.compare(engine, plan.settings.name, plan.jobs(), retire=not only)
         outlook = prospects.outlook(engine, plan.settings.name)
-        prices = _upper_prices(queries.learned_costs(engine))
+        learned = queries.learned_costs(engine)
     finally:
         engine.dispose()
     unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
-    costs = _priced(unit, Counter(change.new_by_model) + Counter(outlook.planned), prices)
+    costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), listed)
     waiting = change.new + change.restored + unfinished
     return _judged(plan, change, costs, waiting=waiting, bytes_each=outlook.mean_bytes, only=only)
 
 
 def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int], None]) -> None:
     """Store the rows; when this returns they are durable. ``on_progress`` is told every 100,000 rows."""
-    run = preview.plan.settings
+    operations = tuple(sorted({asked.operation for asked in preview.plan.summary.kinds}))
+    run = preview.plan.settings.model_copy(update={"operations": operations})
     plan = NewPlan(
         name=run.name,
         output_dir=run.output.dir,
@@ -156,6 +166,7 @@ def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int
         settings=run.to_json(),
         total=preview.plan.total,
         tool_version=__version__,
+        prices=preview.costs.listed.to_json() if preview.costs.listed else "",
     )
 
     def say(rows: int) -> None:
@@ -169,7 +180,7 @@ def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int
 def as_document(preview: Preview) -> dict[str, object]:
     """Give a preview as JSON."""
     change = preview.change
-    total = preview.costs.total_micros
+    total, listed = preview.costs.total_micros, preview.costs.listed
     return {
         "batch": preview.name,
         "rows": preview.plan.total,
@@ -185,6 +196,7 @@ def as_document(preview: Preview) -> dict[str, object]:
         "to_do": preview.waiting,
         "cost": None if total is None else {"amount": str(from_micros(total)), "unit": preview.costs.unit},
         "unpriced_rows": preview.costs.unpriced_rows,
+        "prices": None if listed is None else {"source": listed.source, "at": listed.at.isoformat(), "names": len(listed.prices)},
         "image_bytes": preview.image_bytes,
         "free_bytes": preview.free_bytes,
         "output_dir": preview.plan.settings.output.dir,
@@ -198,7 +210,7 @@ def as_document(preview: Preview) -> dict[str, object]:
 
 def _all_new(plan: Plan) -> PlanChange:
     """Count a plan's rows without going through them: nothing is stored yet that they could be held against."""
-    return PlanChange(new=plan.total, reasons=Counter(never_planned=plan.total), new_by_model=Counter(plan.summary.models))
+    return PlanChange(new=plan.total, reasons=Counter(never_planned=plan.total), new_by_order=Counter(plan.summary.kinds))
 
 
 def _judged(plan: Plan, change: PlanChange, costs: Costs, *, waiting: int, bytes_each: int | None, only: Sequence[str]) -> Preview:
@@ -213,18 +225,15 @@ def _judged(plan: Plan, change: PlanChange, costs: Costs, *, waiting: int, bytes
     )
 
 
-def _upper_prices(learned: Mapping[tuple[str, str, str], int]) -> dict[str, int]:
-    """Give each model's highest price seen, whatever the resolution and quality: an estimate must not be too low."""
-    prices: dict[str, int] = {}
-    for (model, _, _), micros in learned.items():
-        prices[model] = max(micros, prices.get(model, 0))
-    return prices
-
-
-def _priced(unit: str, rows_by_model: Mapping[str, int], prices: Mapping[str, int]) -> Costs:
-    known = sum(rows * prices[model] for model, rows in rows_by_model.items() if model in prices)
-    unpriced = sum(rows for model, rows in rows_by_model.items() if model not in prices)
-    return Costs(unit=unit, known_micros=known, unpriced_rows=unpriced)
+def _priced(rows_by_order: Mapping[RowKind, int], prices: Prices, listed: PriceList | None) -> Costs:
+    """Add up what the rows may cost at most; those that nobody has priced are counted."""
+    found = [(price_of(prices, asked), rows) for asked, rows in rows_by_order.items()]
+    return Costs(
+        unit=prices.rules.unit,
+        known_micros=sum(price * rows for price, rows in found if price is not None),
+        unpriced_rows=sum(rows for price, rows in found if price is None),
+        listed=listed,
+    )
 
 
 def _free_bytes(folder: Path) -> int:

@@ -192,7 +192,7 @@ def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
 
 def _unit(run: RunSettings) -> str:
     try:
-        return dialect_of(run).unit
+        return dialect_of(run.provider).unit
     except InputError:
         return ""
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from batchgen.app.vendor import rules_for
+from batchgen.app.loading import load_plan
 from batchgen.core.errors import FileError, InputError
-from batchgen.planning.loader import load
 from batchgen.planning.schema import manifest_schema
 from batchgen.planning.sniff import starter
 
@@ -51,6 +50,6 @@ def _try_out(trial: Path, text: str) -> None:
     """Plan the manifest from a file of its own, so that its paths are read as they will be."""
     trial.write_text(text, encoding="utf-8")
     try:
-        load(trial, rules_for=rules_for, environ={}, max_jobs=_MANY)
+        load_plan(trial, {}, max_jobs=_MANY)
     finally:
         trial.unlink()

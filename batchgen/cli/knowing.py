@@ -1,4 +1,4 @@
-"""Commands that tell what batchgen knows: models, the manifest's schema, this machine, shell completion."""
+"""Commands that tell what batchgen knows: the manifest's schema, this machine, shell completion."""
 
 import json
 import sys
@@ -8,28 +8,6 @@ import click
 
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
-
-
-@command("models", examples=["batchgen models", "batchgen models --json | jq '.models[].name'"])
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def models(as_json: bool) -> None:
-    """Show what each known model takes; unknown models pass with a warning."""
-    from batchgen.api.dialects import dialect_for
-
-    dialect = dialect_for("jimmyai")
-    known = dialect.models() if dialect else ()
-    if as_json:
-        output.document("models", models=[{name: getattr(model, name) for name in model.__slots__} for model in known])
-        return
-    for model in known:
-        click.echo(model.name)
-        for word, values in (("ratio", model.ratios), ("resolution", model.resolutions), ("quality", model.qualities)):
-            if values:
-                click.echo(f"    {word:<11}{' '.join(values)}")
-        if model.max_references:
-            click.echo(f"    {'references':<11}up to {model.max_references}")
-        if model.remarks:
-            click.echo(f"    {model.remarks}")
 
 
 @command("schema", examples=["batchgen schema > manifest.v1.schema.json", "batchgen schema --output manifests/manifest.v1.schema.json"])

@@ -57,6 +57,7 @@ def validate(session: Session, manifests: tuple[Path, ...], max_jobs: int, as_js
 @click.option("--save", is_flag=True, help="Store the rows without running them.")
 @click.option("--explain", "key", metavar="KEY", help="Say who set each parameter of the job with this key.")
 @click.option("--exit-code", is_flag=True, help="Exit 9 when there is work to do.")
+@click.option("--offline", is_flag=True, help="Do not ask the vendor's catalogue for prices.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @pass_session
 def plan(session: Session, /, **chosen: object) -> int:
@@ -72,6 +73,7 @@ def plan(session: Session, /, **chosen: object) -> int:
             sets=_words(chosen["sets"]),
             only=_words(chosen["only"]),
             max_jobs=_int(chosen["max_jobs"]),
+            offline=bool(chosen["offline"]),
         )
     except ManifestError as error:
         if not as_json:

@@ -20,6 +20,8 @@ YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
 UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this time: 07:30, or an ISO instant.")
 
+RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
+
 
 class Money(click.ParamType[Decimal]):
     """A decimal amount."""
@@ -52,6 +54,7 @@ class Money(click.ParamType[Decimal]):
 @YES
 @BUDGET
 @UNTIL
+@RECORD
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask when the plan may cost more than this.")
 @pass_session
 def run(
@@ -63,6 +66,7 @@ def run(
     yes: bool,
     budget: str | None,
     until: str | None,
+    record: Path | None,
     confirm_above: Decimal,
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
@@ -71,9 +75,9 @@ def run(
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until)
+    wishes = runs.wishes(budget=budget, until=until, record=record)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
-    runs.require_key(preview.plan.settings, settings)
+    runs.require_key(preview.plan.settings.provider, settings)
     show_preview(preview)
     is_watched = sys.stdin.isatty() and sys.stderr.isatty()
     asks = is_watched and not yes and preview.may_cost_more_than(confirm_above)
@@ -88,8 +92,9 @@ def run(
 @YES
 @BUDGET
 @UNTIL
+@RECORD
 @pass_session
-def resume(session: Session, batch: str | None, yes: bool, budget: str | None, until: str | None) -> int:  # noqa: ARG001 - asks nothing yet
+def resume(session: Session, batch: str | None, yes: bool, budget: str | None, until: str | None, record: Path | None) -> int:  # noqa: ARG001 - asks nothing yet
     """Work on from the stored plan; the manifest and its files are not needed."""
     from batchgen.app import runs
     from batchgen.app.database import modernize
@@ -97,7 +102,7 @@ def resume(session: Session, batch: str | None, yes: bool, budget: str | None, u
 
     modernize(session.settings)
     name = batch_named(session.settings, batch)
-    return _work(session, name, runs.wishes(budget=budget, until=until))
+    return _work(session, name, runs.wishes(budget=budget, until=until, record=record))
 
 
 def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare | None" = None) -> int:

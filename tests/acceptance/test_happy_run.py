@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from batchgen.core.machine import EVENTS, fold
-from tests.support.cli import CommandLine, Finished, Vendor, study
+from tests.support.cli import CommandLine, Finished, Vendor, open_vendor, study
 
 PROMPTS = ("a fox in the snow, happy", "a heron on one leg, happy")
 RATIOS = ("1:1", "16:9")
@@ -21,6 +21,13 @@ CONTRACT = """
     key batch sweep prompt_id prompt params sample state reason attempts task_id cost path sha256 bytes width height
     planned_at submitted_at saved_at output_dir
 """
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[Vendor]:
+    """Start a vendor that takes orders from this batch alone, however often the batch is set up."""
+    with open_vendor() as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -75,21 +75,6 @@ def test_vendor_that_does_not_answer_leaves_rows_to_resume(cli: CommandLine) -> 
     assert job["cost"] in {None, "0"}
 
 
-def test_reference_images_are_planned_and_refused_at_run_time(cli: CommandLine, vendor: Vendor) -> None:
-    """Rows that send a reference are checked and counted; a run says in one sentence that it cannot send them yet."""
-    picture = Path(__file__).parents[2] / "manifests/refs/shoe.png"
-    (cli.folder / "shoe.png").write_bytes(picture.read_bytes())
-    changes = {"references": {"shoe": {"path": "shoe.png"}}, "grid": {"images": [["shoe"]]}}
-    cli.write(study(vendor.url, ["a fox, with a shoe"], **changes))
-
-    planned, run = cli("plan", "study.yaml"), cli("run", "study.yaml", "-y")
-
-    assert 0 == planned.code, planned.err
-    assert 2 == run.code
-    assert "reference" in run.err
-    assert [] == vendor.charges(", with a shoe")
-
-
 def test_a_finished_run_tells_somebody(cli: CommandLine, vendor: Vendor) -> None:
     """The command gets the summary as one argument, whatever it holds, and never the key."""
     command = ["sh", "-c", 'printf "%s|%s" "$1" "$(env | grep -c canary)" > told', "sh", "{{ event }}: {{ summary }}"]

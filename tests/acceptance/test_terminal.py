@@ -42,7 +42,7 @@ def _read(terminal: int, until: str | None = None) -> str:
 
 def test_terminal_is_asked_before_money_is_spent(cli: CommandLine, vendor: Vendor) -> None:
     """A price that nobody knows is a reason to ask; "no" orders nothing."""
-    cli.write(study(vendor.url, ["a fox, asked"]))
+    cli.write(study(vendor.url, ["a fox, asked"], defaults={"model": "brush-nobody-knows"}))
 
     with _on_terminal(cli, "run", "study.yaml") as (process, terminal):
         question = _read(terminal, until="?")
@@ -59,8 +59,8 @@ def test_agreement_lets_the_run_go_on_with_a_progress_view(cli: CommandLine, ven
     """After "yes" the panel counts what is done, and the summary stands below it."""
     cli.write(study(vendor.url, ["a fox, agreed", "a heron, agreed"]))
 
-    with _on_terminal(cli, "run", "study.yaml") as (process, terminal):
-        _read(terminal, until="?")
+    with _on_terminal(cli, "run", "study.yaml", "--confirm-above", "0.01") as (process, terminal):
+        assert "order 2 images? cost: 0.06 coin" in _read(terminal, until="[y/N]")
         os.write(terminal, b"y\n")
         shown = _read(terminal)
         code = process.wait(30)

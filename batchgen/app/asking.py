@@ -1,0 +1,51 @@
+"""Ask a vendor free questions outside of a run: prices and the account's money."""
+
+import asyncio
+from collections.abc import Sequence
+from threading import Thread
+from typing import Final
+
+from batchgen.api.endpoint import Endpoint
+from batchgen.core.errors import ExchangeError, InputError
+from batchgen.core.ports import Call, Client, Reply
+
+Answers = Sequence[Reply] | ExchangeError | InputError
+"""The replies in the order of the calls, or why there are none."""
+
+_CONNECT_S: Final = 3.0
+
+
+def ask(endpoint: Endpoint, calls: Sequence[Call], *, user_agent: str, patience_s: float) -> Answers:
+    """Send the calls one after the other and give their replies; never take longer than ``patience_s``, whatever the network does."""
+    found: list[Answers] = []
+    # A resolver that hangs cannot be interrupted; in a thread that ends with the process it holds up nobody.
+    thread = Thread(target=lambda: found.append(_asked(endpoint, calls, user_agent)), name="asking", daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    return found[0] if found else ExchangeError(f"no answer within {patience_s:g} s")
+
+
+async def replies(client: Client, calls: Sequence[Call]) -> Sequence[Reply] | ExchangeError:
+    """Send the calls one after the other over a client that is open already."""
+    try:
+        return [await client.ask(call) for call in calls]
+    except ExchangeError as error:
+        return error
+
+
+def _asked(endpoint: Endpoint, calls: Sequence[Call], user_agent: str) -> Answers:
+    from batchgen.api.client import HttpClient, Patience  # noqa: PLC0415 - slow to import, and commands that only look do not need it
+
+    async def talk() -> Sequence[Reply] | ExchangeError:
+        client = HttpClient(
+            endpoint, submit_timeout_s=1.0, download_timeout_s=1.0, user_agent=user_agent, patience=Patience(connect_s=_CONNECT_S)
+        )
+        try:
+            return await replies(client, calls)
+        finally:
+            await client.close()
+
+    try:
+        return asyncio.run(talk())
+    except InputError as error:
+        return error

@@ -1,0 +1,124 @@
+"""Fit the parts of the worker together for one run."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from batchgen.app.pricing import prices_of
+from batchgen.core.limits import Limits
+from batchgen.core.ports import Client, Clock, Dialect, Ledger, Library, Log, Shelf
+from batchgen.core.pricing import PriceList
+from batchgen.files.library import Planned, ReferenceLibrary
+from batchgen.planning.settings import RunSettings
+from batchgen.store import queries
+from batchgen.store.engine import Database
+from batchgen.worker.agenda import Agenda
+from batchgen.worker.attaching import Attacher
+from batchgen.worker.bearing import Bearing
+from batchgen.worker.engine import Engine
+from batchgen.worker.following import Follower
+from batchgen.worker.gate import Gate, SubmitGate
+from batchgen.worker.latency import Latencies
+from batchgen.worker.ordering import Orderer
+from batchgen.worker.progress import Progress
+from batchgen.worker.recorder import Recorder
+from batchgen.worker.steps import Steps
+from batchgen.worker.verdicts import Judge
+
+_LONGEST_PAUSE_S: Final = 86_400.0
+_LONGEST_SILENCE_S: Final = 900.0
+"""How long a vendor may keep us from ordering, and from asking after what is paid; a longer wish is taken for junk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the worker sees of the outside; a test may wrap each."""
+
+    ledger: Ledger
+    client: Client
+    shelf: Shelf
+    library: Library
+    clock: Clock
+
+
+Fit = Callable[[Ports], Ports]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run works from: the batch's row, its settings and prices, and the vendor's language with the address it is spoken at."""
+
+    batch_id: int
+    run: RunSettings
+    limits: Limits
+    prices: PriceList | None
+    dialect: Dialect
+    base_url: str
+    posts_at_once: int
+
+
+def library_of(run: RunSettings) -> ReferenceLibrary:
+    """Give the local reference images of a batch."""
+    local = ((reference, reference.sha256, reference.path) for reference in run.references.values())
+    return ReferenceLibrary(
+        {
+            sha256: Planned(path=Path(path), media_type=reference.media_type or "", send=reference.send)
+            for reference, sha256, path in local
+            if sha256 is not None and path is not None
+        }
+    )
+
+
+def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, log: Log) -> Engine:
+    """Give an engine that knows what earlier runs learned."""
+    limits, random = plan.limits, Random()  # noqa: S311 - jitter, no secret
+    totals = queries.totals(database, plan.batch_id)
+    progress = Progress(by_state=dict(totals.states), spent=totals.spent or None)
+    latencies = Latencies()
+    latencies.learn_all(queries.learned_latency(database))
+    bearing = Bearing(limits=limits, clock=ports.clock, log=log, progress=progress)
+    steps = Steps(
+        recorder=Recorder(ledger=ports.ledger, clock=ports.clock, log=log, progress=progress),
+        client=ports.client,
+        dialect=plan.dialect,
+        shelf=ports.shelf,
+        clock=ports.clock,
+        judge=Judge(limits=limits),
+        prices=prices_of(plan.run.provider, plan.dialect, plan.prices, queries.learned_costs(database)),
+        attacher=_attacher(plan, ports, random, threads),
+        random=random,
+        threads=threads,
+    )
+    agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random, longest_s=_LONGEST_PAUSE_S))
+    orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing)
+    questions = _gate(limits, random, longest_s=_LONGEST_SILENCE_S)
+    follower = Follower(steps=steps, agenda=agenda, places=places, questions=questions, latencies=latencies, bearing=bearing)
+    return Engine(
+        steps=steps,
+        ledger=ports.ledger,
+        agenda=agenda,
+        orderer=orderer,
+        follower=follower,
+        bearing=bearing,
+        posts_at_once=plan.posts_at_once,
+    )
+
+
+def _attacher(plan: Plan, ports: Ports, random: Random, threads: Executor) -> Attacher:
+    return Attacher(
+        client=ports.client,
+        dialect=plan.dialect,
+        ledger=ports.ledger,
+        library=ports.library,
+        clock=ports.clock,
+        random=random,
+        threads=threads,
+        vendor=f"{plan.dialect.name} {plan.base_url}",
+    )
+
+
+def _gate(limits: Limits, random: Random, *, longest_s: float) -> Gate:
+    return Gate(random=random, initial_s=limits.backoff.initial_s, longest_s=longest_s)

@@ -1,0 +1,256 @@
+"""One process's turn at a batch: it signs in, works, asks the account before and after, and says how it ended."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from batchgen import __version__
+from batchgen.api.client import HttpClient
+from batchgen.app import accounting, database
+from batchgen.app.clock import SystemClock
+from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
+from batchgen.app.pricing import price_of
+from batchgen.app.reports import Report, Snapshot
+from batchgen.app.vendor import Vendor
+from batchgen.app.verifying import missing_files
+from batchgen.core.errors import FileError, StoreError
+from batchgen.core.limits import Limits
+from batchgen.core.money import shown
+from batchgen.core.ports import Account, Client
+from batchgen.core.pricing import PriceList
+from batchgen.core.states import LIVE, State
+from batchgen.files import marker
+from batchgen.files.marker import Mark
+from batchgen.files.shelf import ImageShelf
+from batchgen.logs import lines as diary
+from batchgen.planning.naming import Namer
+from batchgen.planning.settings import RunSettings
+from batchgen.settings import Settings
+from batchgen.store import plans, prospects, queries, runs
+from batchgen.store.ledger import SqlLedger
+from batchgen.store.writer import DatabaseThread
+from batchgen.worker.bearing import Stop
+from batchgen.worker.engine import Engine
+from batchgen.worker.progress import Progress
+
+_FILE_THREADS: Final = 8
+_BEAT_EVERY_S: Final = 10.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POSTS: Final = 8
+_MOST_POSTS: Final = 64
+"""Orders whose answer is awaited at once: few are enough where an answer comes at once, many are needed where it is the result."""
+
+Watch = Callable[[Callable[[], Snapshot]], AbstractContextManager[None]]
+Wrap = Callable[[Client], Client]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """What a process needs for its turn. ``wrap`` may put something around the client, such as a recorder of exchanges."""
+
+    batch: str
+    batch_id: int
+    plan_id: int
+    run: RunSettings
+    prices: PriceList | None
+    settings: Settings
+    thread: DatabaseThread
+    vendor: Vendor
+    limits: Limits
+    wrap: Wrap = lambda client: client
+
+    def work(self, *, watch: Watch | None, fit: Fit) -> Report:
+        """Record the run, let the engine work, record how it ended."""
+        clock = SystemClock()
+        process = runs.Process(host=socket.gethostname(), pid=os.getpid(), boot_id=_boot_id(), tool_version=__version__)
+        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
+        run_id = begun.result()
+        ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=1)
+        try:
+            engine, balance = asyncio.run(self._work(run_id, watch=watch, fit=fit))
+            report = self._report(engine.bearing.stop, engine.bearing.progress)
+            ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code, balance_after=balance)
+            ending = None if engine.left_orders_open else ending
+            return report
+        finally:
+            self._leave_mark()
+            if ending is not None:
+                self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
+
+    async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, int | None]:
+        """Work; give the engine and what the account holds afterwards."""
+        shelf = ImageShelf(self.folder, Namer(self.run.output.name, batch=self.run.name).stem, sidecar=self.run.output.sidecar)
+        shelf.prepare()
+        self._leave_mark()
+        posts_at_once = self._posts_at_once()
+        client = self.wrap(self._client(posts_at_once))
+        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
+        ports = fit(Ports(ledger=ledger, client=client, shelf=shelf, library=library_of(self.run), clock=SystemClock()))
+        with ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files") as threads:
+            plan = await self._plan(ports.client, posts_at_once)
+            engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
+            heart = asyncio.create_task(self._beat(run_id))
+            with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
+                try:
+                    await self._open_account(engine, ports.client, run_id)
+                    await engine.run()
+                    return engine, await self._close_account(ports.client, engine)
+                finally:
+                    heart.cancel()
+                    await client.close()
+
+    def _client(self, posts_at_once: int) -> HttpClient:
+        return HttpClient(
+            self.vendor.endpoint,
+            submit_timeout_s=self.limits.submit_timeout_s,
+            download_timeout_s=self.limits.download_timeout_s,
+            user_agent=self.settings.user_agent,
+            posts_at_once=posts_at_once,
+        )
+
+    def _posts_at_once(self) -> int:
+        if self.vendor.dialect.synchronous.isdisjoint(self.run.operations):
+            return _POSTS
+        return max(_POSTS, min(_MOST_POSTS, self.limits.pace.in_flight or _MOST_POSTS))
+
+    async def _plan(self, client: Client, posts_at_once: int) -> Plan:
+        return Plan(
+            batch_id=self.batch_id,
+            run=self.run,
+            limits=self.limits,
+            prices=self.prices or await self._look_up(client),
+            dialect=self.vendor.dialect,
+            base_url=self.vendor.endpoint.base_url,
+            posts_at_once=posts_at_once,
+        )
+
+    async def _look_up(self, client: Client) -> PriceList | None:
+        """Ask for the catalogue when the plan was saved without one, and keep it with the plan."""
+        listed = await accounting.read_prices(client, self.vendor.dialect, self.vendor.endpoint.base_url)
+        if listed is not None:
+            text = listed.to_json()
+            self.thread.call(lambda c: plans.note_prices(c, self.plan_id, text))
+        return listed
+
+    async def _open_account(self, engine: Engine, client: Client, run_id: int) -> None:
+        """See what the account holds before the first order; an empty one stops orders, never the fetching of what is paid for."""
+        reading = await accounting.read_account(client, self.vendor.dialect)
+        if isinstance(reading, Account) and reading.available is not None:
+            available = reading.available
+            self.thread.call(lambda c: runs.note_balance(c, run_id, available))
+        wanted = await asyncio.to_thread(self._wanted, engine) if isinstance(reading, Account) else None
+        accounting.weigh(reading, engine.bearing, diary.get("run"), wanted=wanted, unit=self.vendor.dialect.unit)
+
+    async def _close_account(self, client: Client, engine: Engine) -> int | None:
+        """See what is left; not when there is hurry or the key is no good."""
+        if engine.bearing.stop is not None and (engine.bearing.stop.reason == "interrupted" or not engine.bearing.may_ask):
+            return None
+        reading = await accounting.read_account(client, self.vendor.dialect)
+        return reading.available if isinstance(reading, Account) else None
+
+    def _wanted(self, engine: Engine) -> int | None:
+        """Give what the rows that are still to be ordered may cost, in micros; None when some have no known price."""
+        prices = engine.steps.prices
+        planned = prospects.outlook(self.thread.engine, self.batch).planned
+        costs = [(price_of(prices, asked), rows) for asked, rows in planned.items()]
+        return None if any(price is None for price, _ in costs) else sum((price or 0) * rows for price, rows in costs)
+
+    async def _beat(self, run_id: int) -> None:
+        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one."""
+        while True:
+            await asyncio.sleep(_BEAT_EVERY_S)
+            self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now()))
+            self._leave_mark()
+
+    def _leave_mark(self) -> None:
+        """Note in the output folder how far this database has come."""
+        self.thread.call(runs.progress).add_done_callback(partial(_mark, self.folder))
+
+    @property
+    def folder(self) -> Path:
+        """Give the output folder."""
+        return Path(self.run.output.dir)
+
+    def _snapshot(self, engine: Engine) -> Snapshot:
+        progress, now = engine.bearing.progress, engine.steps.clock.monotonic()
+        count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
+        in_flight = sum(count[state] for state in LIVE)
+        rate = progress.images_per_minute(now)
+        left = count[State.PLANNED] + in_flight
+        return Snapshot(
+            total=sum(count.values()) - count[State.CANCELLED],
+            done=count[State.SAVED],
+            failed=count[State.FAILED],
+            ambiguous=count[State.AMBIGUOUS],
+            in_flight=in_flight,
+            waiting=count[State.PLANNED],
+            per_minute=rate,
+            eta_s=60 * left / rate if rate and left else None,
+            oldest_task_s=engine.oldest_task_s(),
+            saved_bytes=progress.saved_bytes,
+            cost=shown(progress.spent, self.vendor.dialect.unit),
+            pause=progress.pause,
+            stopping=progress.stopping,
+            problems=tuple(progress.problems),
+        )
+
+    def _report(self, stop: Stop | None, progress: Progress) -> Report:
+        totals = queries.totals(self.thread.engine, self.batch_id)
+        missing = missing_files(self.thread.engine, self.batch)
+        undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
+        reason = "finished" if stop is None else stop.reason
+        return Report(
+            batch=self.batch,
+            exit_code=stop.exit_code if stop else 3 if undecided else 0,
+            reason=reason,
+            message=stop.message if stop else "",
+            totals=dict(totals.states),
+            needs_decision=undecided,
+            saved=progress.saved,
+            missing=missing,
+            cost=shown(totals.spent + totals.held, self.vendor.dialect.unit),
+            command=database.command(self.settings),
+        )
+
+
+def mark_of(progress: tuple[str, int, int]) -> Mark:
+    """Give the mark of a database that has come so far."""
+    database_id, run, event = progress
+    return Mark(database=database_id, run=run, event=event)
+
+
+def _mark(folder: Path, told: "Future[tuple[str, int, int]]") -> None:
+    with suppress(FileError, StoreError):  # the mark is a help; whether disk and database work is found out elsewhere
+        marker.write(folder, mark_of(told.result()))
+
+
+def _boot_id() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
+
+
+@contextmanager
+def _signals(engine: Engine) -> Iterator[None]:
+    """Let the first signal drain the run and the second end it."""
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, engine.interrupt, number)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _unwatched(_snapshot: Callable[[], Snapshot]) -> Iterator[None]:
+    yield
