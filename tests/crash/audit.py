@@ -71,10 +71,11 @@ def content(database: Path) -> list[str]:
 def _lost(jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row]) -> Iterator[str]:
     """Name each charge that leads neither to a saved picture nor to a job held for a decision."""
     saved = {job["task_id"] for job in jobs if job["state"] == "saved"}
+    answered = {attempt["body_sha256"] for attempt in attempts if attempt["task_id"] in saved and _is_answered(attempt)}
     held = {job["key"] for job in jobs if job["state"] == "ambiguous"}
     in_doubt = {attempt["body_sha256"] for attempt in attempts if attempt["outcome"] == "ambiguous" and attempt["key"] in held}
     for charge in charges:
-        if charge["task_id"] not in saved and charge["body_sha256"] not in in_doubt:
+        if charge["task_id"] not in saved and charge["body_sha256"] not in in_doubt | answered:
             yield f"{charge['task_id']} is paid for, and neither saved nor held"
 
 
@@ -85,15 +86,22 @@ def _untrue(attempts: Sequence[Row], charges: Sequence[Row]) -> Iterator[str]:
         yield f"body {body[:12]} is on the bill and not among our chargeable orders"
     body_of = {charge["task_id"]: charge["body_sha256"] for charge in charges}
     for attempt in attempts:
-        if attempt["outcome"] == "accepted" and body_of.get(attempt["task_id"]) != attempt["body_sha256"]:
+        billed = attempt["body_sha256"] in body_of.values() and _is_answered(attempt)
+        if attempt["outcome"] == "accepted" and not billed and body_of.get(attempt["task_id"]) != attempt["body_sha256"]:
             yield f"{attempt['task_id']} is accepted in our books and not on the bill under that body"
         if attempt["outcome"] == "open":
             yield f"order {attempt['n']} of {attempt['key'][:8]} is still open"
 
 
+def _is_answered(attempt: Row) -> bool:
+    """Say whether the answer was the result, so that the vendor named no task; such an order is found on the bill by its body."""
+    return str(attempt["task_id"]).startswith("sync-")
+
+
 def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
     """Name each saved job whose file is not the one recorded, and each file that no saved job owns."""
     known = {Path(job["output_dir"]) / marker.NAME for job in jobs}
+    held = {f".{job['key'][:8]}-" for job in jobs if job["state"] == "ambiguous"}
     for job in jobs:
         if job["state"] in {"submitting", "submitted", "rendered"}:
             yield f"{job['key'][:8]} was left {job['state']}"
@@ -103,4 +111,5 @@ def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != job["sha256"]:
                 yield f"{path.name} is not the file that was saved"
     for folder in {Path(job["output_dir"]) for job in jobs}:
-        yield from (f"{path.name} belongs to no saved job" for path in folder.rglob("*") if path.is_file() and path not in known)
+        strays = (path for path in folder.rglob("*") if path.is_file() and path not in known and path.name[:10] not in held)
+        yield from (f"{path.name} belongs to no saved job" for path in strays)

@@ -33,9 +33,12 @@ from batchgen.settings import Settings
 WARM = (deciding, plans, reading, runs, verifying, database, planning, running, deciding_commands, reading_commands)
 """What commands import when they need it."""
 
+OPENING = frozenset({ImageShelf.draft.__name__, ImageShelf.answer.__name__})
+"""Calls whose result is written to by further calls."""
+
 _PATIENCE_S = 120
 
-PORTS = ("ledger", "client", "shelf")
+PORTS = ("ledger", "client", "shelf", "library")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +90,7 @@ class Fused:
         if inspect.isawaitable(result):
             return self._awaited(result, number)
         self._fuse.after(self._port, number)
-        return Fused(result, self._port, self._fuse) if method.__name__ == ImageShelf.draft.__name__ else result
+        return Fused(result, self._port, self._fuse) if method.__name__ in OPENING else result
 
     async def _awaited(self, result: Awaitable[Any], number: int) -> Any:
         try:
