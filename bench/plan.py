@@ -57,7 +57,7 @@ samples: {SAMPLES}
 def save_plan(folder: Path, database: Path, rows: int) -> Measured:
     """Plan and save `rows` rows into a new database with the real command, and return what that used."""
     manifest = write_manifest(folder, rows)
-    options = ["--save", "--max-jobs", str(2 * rows), "--db", str(database)]
+    options = ["--save", "--offline", "--max-jobs", str(2 * rows), "--db", str(database)]
     return measure(batchgen_command("plan", str(manifest), *options), cwd=folder)
 
 

@@ -12,7 +12,6 @@ order that a dead run left open settles it as if it had just come.
 
 import asyncio
 import hashlib
-from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -20,13 +19,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
 from batchgen.core.errors import (
     BadImageError,
-    DownloadError,
     ExchangeError,
     FileError,
     InputError,
@@ -39,6 +37,7 @@ from batchgen.core.events import Image
 from batchgen.core.jobs import Job
 from batchgen.core.ports import Answer, Call, Client, Clock, Dialect, Draft, Question, Reply, Shelf
 from batchgen.core.states import State
+from batchgen.worker import kept
 from batchgen.worker.attaching import Attacher, Obstacle
 from batchgen.worker.drift import Drift
 from batchgen.worker.prices import Prices
@@ -46,9 +45,6 @@ from batchgen.worker.recorder import Recorder
 from batchgen.worker.verdicts import Judge, Lost, NotSent, SubmitAnswer
 
 T = TypeVar("T")
-
-_PART: Final = "part:"
-"""How a URL begins that names a part of the kept answer: the place of the first byte and the one after the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +92,7 @@ class Steps:
     async def ask(self, job: Job) -> r.PollReading:
         """Ask after the job's task, the vendor or, where the answer to the order was the result, the disk; nothing is recorded yet."""
         if job.is_answered:
-            return await self._ask_disk(job)
+            return await self._off_loop(lambda: kept.ask(self.shelf, self.dialect, job))
         try:
             reading = await self._question(job, self.dialect.poll(job), partial(self.dialect.read_poll, job))
             if isinstance(reading, Question):
@@ -153,12 +149,13 @@ class Steps:
         """Settle an order that a dead run left open by the answer it kept, or else make it ambiguous; leave every other job as it is."""
         if job.state is not State.SUBMITTING:
             return job
-        kept = await self._off_loop(lambda: self.shelf.kept_answer(job))
-        if kept is not None:
-            told = self._read(job, kept)
+        answer = await self._off_loop(lambda: self.shelf.kept_answer(job))
+        if answer is not None:
+            told = self._read(job, answer)
             settled = await self.settle(job, told, actor="recovery")
             if not _is_worth_keeping(told):
-                await self._off_loop(lambda: self.shelf.drop_answer(job))
+                with suppress(FileError):  # as in _send
+                    await self._off_loop(lambda: self.shelf.drop_answer(job))
             return settled
         unknown = e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
         return await self.recorder.record(job, unknown, actor="recovery")
@@ -194,7 +191,8 @@ class Steps:
         else:
             told = self._read(job, reply)
         if answer is not None and not _is_worth_keeping(told):
-            await self._off_loop(answer.discard)
+            with suppress(FileError):  # the order is settled whether or not the disk gives up what nobody wants
+                await self._off_loop(answer.discard)
         return told
 
     def _read(self, job: Job, reply: Reply) -> r.SubmitReading:
@@ -205,16 +203,6 @@ class Steps:
         reply = await self.client.ask(call)
         self.drift.note(job.id, self.dialect.unfamiliar(job, reply))
         return read(reply)
-
-    async def _ask_disk(self, job: Job) -> r.PollReading:
-        """Read the answer that was kept; its parts become URLs of our own, which no vendor can name."""
-        kept = await self._off_loop(lambda: self.shelf.kept_answer(job))
-        if kept is None:
-            return r.Ended(reason="lost", message="the answer that held the result is not on disk any more")
-        reading = self.dialect.read_submit(job, kept)
-        if not isinstance(reading, r.Delivered):
-            return r.Ended(reason="remote", message="the answer that was kept holds no result")
-        return r.Done(urls=(*reading.urls, *(_part_url(kept.parts[part]) for part in reading.parts)), cost=reading.cost)
 
     async def _record_drift(self, job: Job) -> Job:
         """Record what is unheard of in the job's answers; it is a remark only, so a job that somebody else has moved goes without."""
@@ -232,32 +220,10 @@ class Steps:
         draft = await self._off_loop(open_draft)
         length = None
         if job.is_inline:
-            await self._off_loop(lambda: self._unpack(job, url, draft))
+            await self._off_loop(lambda: kept.unpack(self.shelf, job, url, draft))
         else:
             length = (await self.client.fetch(url, draft)).length
         return await self._off_loop(lambda: draft.finish(length=length))
-
-    def _unpack(self, job: Job, url: str, draft: Draft) -> None:
-        """Write an image that came with the answer into the draft."""
-        if url.startswith(_PART):
-            start, _, end = url.removeprefix(_PART).partition("-")
-            self._unpack_part(job, (int(start), int(end)), draft)
-            return
-        try:
-            draft.write(b64decode(url.partition(",")[2], validate=True))
-        except ValueError as error:
-            raise BadImageError("the answer's image is not base64", reason="not_base64") from error
-
-    def _unpack_part(self, job: Job, part: tuple[int, int], draft: Draft) -> None:
-        try:
-            self.shelf.unpack(job, part, draft)
-        except BadImageError:
-            raise
-        except FileError as error:
-            kept = self.shelf.kept_answer(job)
-            if kept is None or part not in kept.parts:
-                raise DownloadError("the answer that held the image is gone or has changed", expired=True) from error
-            raise
 
     async def _publish(self, job: Job, images: tuple[Image, ...]) -> bool:
         """Publish staged files; False when a file named by the record is gone, so that it has to be fetched again.
@@ -305,7 +271,3 @@ def _unsent(obstacle: Obstacle) -> SubmitAnswer:
 def _is_worth_keeping(told: SubmitAnswer) -> bool:
     """Say whether what arrived of an answer may hold a paid image: that it does, or what a disk that failed could not take whole."""
     return isinstance(told, r.Delivered | r.Unreadable) or (isinstance(told, Lost) and told.error is not None)
-
-
-def _part_url(span: tuple[int, int]) -> str:
-    return f"{_PART}{span[0]}-{span[1]}"

@@ -11,6 +11,7 @@ from batchgen.core import events as e
 from batchgen.core.jobs import Job, JobId, JobKey
 from batchgen.core.limits import Limits, Pace
 from batchgen.core.money import Micros
+from batchgen.core.ports import Dialect
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda
 from batchgen.worker.attaching import Attacher
@@ -184,6 +185,7 @@ def rig(
     client: FakeClient | None = None,
     shelf: FakeShelf | None = None,
     library: FakeLibrary | None = None,
+    dialect: Dialect | None = None,
 ) -> Rig:
     """Put a worker together over fakes."""
     clock, limits, random, trace, log = clock or FakeClock(), limits or Limits(pace=Pace(in_flight=8)), Random(7), [], FakeLog()
@@ -192,7 +194,7 @@ def rig(
     ledger.trace = client.trace = shelf.trace = trace
     ledger.add(rows)
     progress, latencies, agenda = Progress(), Latencies(), Agenda()
-    dialect = FakeDialect()
+    dialect = dialect or FakeDialect()
     prices = Prices(rules=dialect)
     bearing = Bearing(limits=limits, clock=clock, log=log, progress=progress)
     places, threads = SubmitGate(limits=limits, gate=Gate(random)), FakeThreads()
