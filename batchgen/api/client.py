@@ -27,8 +27,9 @@ from yarl import URL
 
 from batchgen.api.addresses import MAX_URL_CHARS, Policy, is_loopback_host
 from batchgen.api.endpoint import Endpoint
+from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
-from batchgen.core.ports import Answer, Call, Fetched, Reply, Sink
+from batchgen.core.ports import Answer, Fetched, Sink
 
 MAX_JSON_BYTES: Final = 1 << 20
 MAX_REDIRECTS: Final = 3

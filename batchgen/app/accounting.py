@@ -9,10 +9,11 @@ from batchgen.app.asking import ask, replies
 from batchgen.app.loading import load_plan
 from batchgen.app.pricing import look_up, read
 from batchgen.app.vendor import dialect_named, dialect_of, endpoint_of, require_key
+from batchgen.core.dialects import Account, Accounts, Dialect, Priced, Rules
 from batchgen.core.errors import ExchangeError, InputError, StopRunError
 from batchgen.core.exits import Exit
 from batchgen.core.money import from_micros, shown
-from batchgen.core.ports import Account, Accounts, Client, Dialect, Log, Priced, Rules
+from batchgen.core.ports import Client, Log
 from batchgen.core.pricing import PriceList
 from batchgen.core.readings import Stopped, Trouble
 from batchgen.planning.provider import provider_of

@@ -6,8 +6,9 @@ from threading import Thread
 from typing import Final
 
 from batchgen.api.endpoint import Endpoint
+from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import ExchangeError, InputError
-from batchgen.core.ports import Call, Client, Reply
+from batchgen.core.ports import Client
 
 Answers = Sequence[Reply] | ExchangeError | InputError
 """The replies in the order of the calls, or why there are none."""

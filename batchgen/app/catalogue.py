@@ -8,8 +8,8 @@ from typing import Final
 
 from batchgen.api.dialects import BUILT_IN, plugins
 from batchgen.app.pricing import look_up
+from batchgen.core.dialects import Dialect, Model, Prices
 from batchgen.core.money import Micros, from_micros
-from batchgen.core.ports import Dialect, Model, Prices
 from batchgen.core.pricing import PriceList
 from batchgen.planning.provider import provider_of
 from batchgen.settings import Settings

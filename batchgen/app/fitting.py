@@ -8,8 +8,9 @@ from random import Random
 from typing import Final
 
 from batchgen.app.pricing import prices_of
+from batchgen.core.dialects import Dialect
 from batchgen.core.limits import Limits
-from batchgen.core.ports import Client, Clock, Dialect, Ledger, Library, Log, Shelf
+from batchgen.core.ports import Client, Clock, Ledger, Library, Log, Shelf
 from batchgen.core.pricing import PriceList
 from batchgen.files.library import Planned, ReferenceLibrary
 from batchgen.planning.settings import RunSettings

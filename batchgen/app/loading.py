@@ -5,7 +5,7 @@ from pathlib import Path
 
 from batchgen.api.dialects import known_uses
 from batchgen.app.vendor import rules_for
-from batchgen.core.ports import ImageFacts
+from batchgen.core.dialects import ImageFacts
 from batchgen.planning.loader import load
 from batchgen.planning.plan import Plan
 

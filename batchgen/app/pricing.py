@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from batchgen.app.asking import ask
 from batchgen.app.clock import SystemClock
 from batchgen.app.vendor import dialect_of, endpoint_of
+from batchgen.core.dialects import Call, Dialect, Priced, Reply
 from batchgen.core.money import Micros, to_micros
-from batchgen.core.ports import Call, Dialect, Priced, Reply
 from batchgen.core.pricing import PriceKind, PriceList, RowKind
 from batchgen.planning.settings import ProviderSettings
 from batchgen.settings import Settings

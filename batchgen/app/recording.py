@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import ExchangeError, FileError, InputError
-from batchgen.core.ports import Answer, Call, Client, Fetched, Reply, Sink
+from batchgen.core.ports import Answer, Client, Fetched, Sink
 from batchgen.logs.redact import Redactor
 
 NAME: Final = "exchanges.jsonl"

@@ -21,10 +21,11 @@ from batchgen.app.pricing import price_of
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
+from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreError
 from batchgen.core.limits import Limits
 from batchgen.core.money import shown
-from batchgen.core.ports import Account, Client
+from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList
 from batchgen.core.states import LIVE, State
 from batchgen.files import marker

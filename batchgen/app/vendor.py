@@ -8,8 +8,8 @@ from typing import Final
 
 from batchgen.api.dialects import dialect_for, known_uses, plugins
 from batchgen.api.endpoint import Endpoint
+from batchgen.core.dialects import Dialect, Rules
 from batchgen.core.errors import InputError, StopRunError
-from batchgen.core.ports import Dialect, Rules
 from batchgen.planning.settings import ProviderSettings, RunSettings
 from batchgen.settings import Settings
 from batchgen.sim.child import SimStartError, start_in_child

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Self
 
+from batchgen.core.dialects import Price, Prices
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import from_micros, to_micros
-from batchgen.core.ports import Price, Prices
 
 
 class PriceKind(NamedTuple):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchgen.core.ports import Way
+from batchgen.core.dialects import Way
 
 MAX_INLINE_BYTES: Final = 256 * 1024
 """A bigger file is uploaded where that can be chosen: no vendor tells how long a request may be."""

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from typing import Final
 
+from batchgen.core.dialects import Reply
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Reply
 from batchgen.files.carving import Carver
 from batchgen.files.folders import Root, disk_errors, open_new, open_regular, remove, sync, write_all
 

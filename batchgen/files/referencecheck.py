@@ -3,8 +3,8 @@
 import io
 from typing import Final
 
+from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
-from batchgen.core.ports import ImageFacts
 from batchgen.files.imagecheck import check
 
 _MAX_BYTES: Final = 30 * 1024 * 1024

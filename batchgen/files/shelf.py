@@ -26,10 +26,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from batchgen.core.dialects import Reply
 from batchgen.core.errors import FileError, PathTakenError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Reply, Sink
+from batchgen.core.ports import Sink
 from batchgen.files import answers, inline, sidecars
 from batchgen.files.draft import ImageDraft, Place, Terms, temporary_name
 from batchgen.files.folders import (

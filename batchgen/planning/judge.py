@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from batchgen.core.ports import Complaint
+from batchgen.core.dialects import Complaint
 from batchgen.planning.cells import Cell, named
 from batchgen.planning.findings import Findings
 from batchgen.planning.orders import Order, SweepPlan

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from batchgen.core.ports import Rules
+from batchgen.core.dialects import Rules
 from batchgen.planning.cells import Rule
 from batchgen.planning.findings import Findings, did_you_mean, listed
 from batchgen.planning.reader import Path

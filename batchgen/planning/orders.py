@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from batchgen.core.ports import Complaint, Reference, Rules
+from batchgen.core.dialects import Complaint, Reference, Rules
 from batchgen.core.pricing import RowKind
 from batchgen.planning.cells import Cell, Cells, Rule, fits, shown
 from batchgen.planning.scalars import Value, words_of

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from batchgen.core.ports import Rules
+from batchgen.core.dialects import Rules
 from batchgen.planning.describing import read_vendor
 from batchgen.planning.findings import SECRET, Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Provider

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
-from batchgen.core.ports import ImageFacts
 from batchgen.planning.findings import Findings
 from batchgen.planning.manifest import Manifest, Reference
 from batchgen.planning.opening import UnreadableError, open_regular

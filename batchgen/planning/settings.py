@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from batchgen.core.dialects import ImageFacts
 from batchgen.core.limits import AmbiguousPolicy, Limits, Pace
 from batchgen.core.money import to_micros
-from batchgen.core.ports import ImageFacts
 from batchgen.core.retry import Backoff
 from batchgen.planning.scalars import clock_time
 

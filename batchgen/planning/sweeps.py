@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from batchgen.core.ports import Rules
+from batchgen.core.dialects import Rules
 from batchgen.planning.cells import Cells
 from batchgen.planning.checked import Checked
 from batchgen.planning.entries import Entries

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from batchgen.core.ports import Complaint, Reference, Rules, Way
+from batchgen.core.dialects import Complaint, Reference, Rules, Way
 from batchgen.core.references import way_for
 from batchgen.planning.settings import ReferenceSettings
 

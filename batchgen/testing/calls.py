@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from batchgen.core.ports import Accounts, Attachment, Call, Dialect, Priced, Question, Uploads
+from batchgen.core.dialects import Accounts, Attachment, Call, Dialect, Priced, Question, Uploads
 from batchgen.testing.examples import Example, told
 from batchgen.testing.findings import Findings
 

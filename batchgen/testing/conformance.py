@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from batchgen.core.dialects import Dialect, Question, Reply
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Dialect, Question, Reply
 from batchgen.testing.calls import check_key, check_order, check_questions, check_same
 from batchgen.testing.examples import Example
 from batchgen.testing.findings import Findings

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 
 Path = tuple[str | int, ...]
 GONE: Final = object()

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from batchgen.core.dialects import Attachment, Dialect, Question, Reply
 from batchgen.core.jobs import Job, JobId, JobKey
-from batchgen.core.ports import Attachment, Dialect, Question, Reply
 from batchgen.core.readings import PollReading
 from batchgen.core.states import State
 

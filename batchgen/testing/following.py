@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from batchgen.core.dialects import Dialect, Question, Reply
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Dialect, Question, Reply
 from batchgen.core.readings import Done, Ended, PollReading, Running, Throttled, Trouble
 from batchgen.testing.documents import document, everywhere, leaves
 from batchgen.testing.examples import Example, told

@@ -7,7 +7,7 @@ from itertools import islice
 from random import Random
 from typing import Final
 
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from batchgen.testing.documents import changed, document, places, with_body
 
 PAGE: Final = b"<!DOCTYPE html>\r\n<html><head><title>Bad Gateway</title></head><body><h1>nginx, error 502</h1></body></html>"

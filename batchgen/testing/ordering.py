@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from batchgen.core.ports import Dialect, Reply
+from batchgen.core.dialects import Dialect, Reply
 from batchgen.core.readings import Accepted, Delivered, Rejected, Stopped, SubmitReading, Throttled, Unreadable
 from batchgen.testing.documents import GONE, changed, document, everywhere, leaves, with_body
 from batchgen.testing.examples import Example

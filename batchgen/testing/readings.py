@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, get_args
 
-from batchgen.core.ports import Question, Reply
+from batchgen.core.dialects import Question, Reply
 from batchgen.core.readings import Accepted, Busy, Delivered, Done, Ended, PollReading, SubmitReading, Throttled, Unproven
 from batchgen.testing.findings import Findings
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Final, get_args
 
 from batchgen.api.dialects.plugins import lacks
+from batchgen.core.dialects import Complaint, Dialect, ImageFacts, Model, Price, Reference, Uploads, Way
 from batchgen.core.jobs import Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Complaint, Dialect, ImageFacts, Model, Price, Reference, Uploads, Way
 from batchgen.testing.examples import Example
 from batchgen.testing.findings import Findings
 from batchgen.testing.readings import is_micros
@@ -53,7 +53,7 @@ _RANGE: Final = re.compile(r"([0-9]{1,4})-[0-9]{1,4}")
 def is_dialect(dialect: Dialect, findings: Findings) -> bool:
     """Say whether the object has everything that a dialect has; what it lacks is a finding."""
     missing = lacks(dialect)
-    findings.unless(not missing, "a dialect has every member of core.ports.Dialect", f"it lacks {', '.join(missing)}")
+    findings.unless(not missing, "a dialect has every member of core.dialects.Dialect", f"it lacks {', '.join(missing)}")
     return not missing
 
 
@@ -110,7 +110,7 @@ def _check_ways(dialect: Dialect, operation: str, findings: Findings) -> None:
     if ways is None:
         return
     findings.unless(ways <= set(get_args(Way)), "ways() gives url, base64, upload or file", f"{operation}: {sorted(map(str, ways))}")
-    findings.unless("upload" not in ways or isinstance(dialect, Uploads), "who takes uploads is core.ports.Uploads", operation)
+    findings.unless("upload" not in ways or isinstance(dialect, Uploads), "who takes uploads is core.dialects.Uploads", operation)
 
 
 def _check_odd_values(dialect: Dialect, example: Example, findings: Findings) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from batchgen.core.ports import Account, Accounts, Attachment, Call, Dialect, Priced, Reply, Uploads
+from batchgen.core.dialects import Account, Accounts, Attachment, Call, Dialect, Priced, Reply, Uploads
 from batchgen.core.readings import Rejected, Stopped, Throttled, Trouble, Uploaded
 from batchgen.testing.findings import Findings
 from batchgen.testing.readings import is_address

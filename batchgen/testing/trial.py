@@ -15,8 +15,9 @@ from batchgen.app.reports import Report
 from batchgen.app.shift import Shift
 from batchgen.app.vendor import Vendor, endpoint_of
 from batchgen.app.verifying import Audit, verify
+from batchgen.core.dialects import Attachment, Call, Dialect, Reply
 from batchgen.core.errors import ExchangeError
-from batchgen.core.ports import Answer, Attachment, Call, Client, Dialect, Fetched, Reply, Sink
+from batchgen.core.ports import Answer, Client, Fetched, Sink
 from batchgen.files.referencecheck import inspect_image
 from batchgen.logs import lines as diary
 from batchgen.planning.loader import load

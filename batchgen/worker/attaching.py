@@ -13,9 +13,10 @@ from random import Random
 from typing import Final
 
 from batchgen.core import readings as r
+from batchgen.core.dialects import Attachment, Dialect, Uploads
 from batchgen.core.errors import ExchangeError
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Attachment, Client, Clock, Dialect, Ledger, Library, Upload, Uploads
+from batchgen.core.ports import Client, Clock, Ledger, Library, Upload
 from batchgen.core.references import way_for
 
 _TRIES: Final = 3

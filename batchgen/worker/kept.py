@@ -8,9 +8,10 @@ from base64 import b64decode
 from typing import Final
 
 from batchgen.core import readings as r
+from batchgen.core.dialects import Dialect
 from batchgen.core.errors import BadImageError, DownloadError, FileError
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Dialect, Draft, Shelf
+from batchgen.core.ports import Draft, Shelf
 
 _PART: Final = "part:"
 

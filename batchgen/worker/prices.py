@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchgen.core.dialects import Prices as Catalogue
+from batchgen.core.dialects import Rules
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Prices as Catalogue
-from batchgen.core.ports import Rules
 from batchgen.core.pricing import PriceKind, kind, kind_of
 
 

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
+from batchgen.core.dialects import Call, Dialect, Question, Reply
 from batchgen.core.errors import (
     BadImageError,
     ExchangeError,
@@ -35,7 +36,7 @@ from batchgen.core.errors import (
 )
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Answer, Call, Client, Clock, Dialect, Draft, Question, Reply, Shelf
+from batchgen.core.ports import Answer, Client, Clock, Draft, Shelf
 from batchgen.core.states import State
 from batchgen.worker import kept
 from batchgen.worker.attaching import Attacher, Obstacle

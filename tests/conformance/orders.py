@@ -2,7 +2,7 @@
 
 import base64
 
-from batchgen.core.ports import Attachment, Reply
+from batchgen.core.dialects import Attachment, Reply
 from batchgen.testing import Example, job, reply
 from tests.support.pictures import picture
 

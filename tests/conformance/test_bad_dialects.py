@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from batchgen.core.dialects import Attachment, Call, Complaint, Model
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Complaint, Model
 from batchgen.core.readings import Accepted, Busy, Done, Ended, Rejected, Running, Throttled, Trouble
 from batchgen.testing import check_against, check_dialect
 from tests.conformance.acme import EXAMPLE, Acme
@@ -380,7 +380,7 @@ class Uploading(Acme):
         (StrangeOperations, "models() speaks of the dialect's operations"),
         (RefusesItsExample, "the examples can be ordered: complaints() has no error for them"),
         (WaysRaise, "ways never raises"),
-        (UploadsNowhere, "who takes uploads is core.ports.Uploads"),
+        (UploadsNowhere, "who takes uploads is core.dialects.Uploads"),
         (NothingToOrder, "there is something to order: operations is not empty"),
         (FreeOfCharge, "where the catalogue tells no price the estimate is None, never 0"),
         (FloodsNames, "unfamiliar names at most 16 things, each printable and at most 120 characters long"),

@@ -7,7 +7,7 @@ import pytest
 from batchgen.api.dialects.jimmyai import JimmyAI
 from batchgen.api.dialects.jimmyai_video import JimmyAIVideo
 from batchgen.api.dialects.openai import OpenAI
-from batchgen.core.ports import Dialect
+from batchgen.core.dialects import Dialect
 from batchgen.testing import Example, check_against, check_dialect
 from tests.conformance.orders import FAL, JIMMYAI, JIMMYAI_VIDEO, OPENAI, REPLICATE
 from tests.conformance.queues import open_queue

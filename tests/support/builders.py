@@ -8,10 +8,10 @@ from random import Random
 from typing import Any, Final
 
 from batchgen.core import events as e
+from batchgen.core.dialects import Dialect
 from batchgen.core.jobs import Job, JobId, JobKey
 from batchgen.core.limits import Limits, Pace
 from batchgen.core.money import Micros
-from batchgen.core.ports import Dialect
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda
 from batchgen.worker.attaching import Attacher

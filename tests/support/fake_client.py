@@ -11,22 +11,10 @@ from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 from batchgen.core import readings as r
+from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Question, Reference, Reply, Way
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import (
-    Answer,
-    Attachment,
-    Call,
-    Complaint,
-    Fetched,
-    Model,
-    Prices,
-    Question,
-    Reference,
-    Reply,
-    Sink,
-    Way,
-)
+from batchgen.core.ports import Answer, Fetched, Sink
 from tests.support.fake_clock import FakeClock
 
 T = TypeVar("T")
@@ -64,7 +52,7 @@ IMAGE: Final = b"image " * 4096
 
 
 class FakeDialect:
-    """A ``core.ports.Dialect`` for ``FakeClient``: orders name the job, replies are taken at their word."""
+    """A ``core.dialects.Dialect`` for ``FakeClient``: orders name the job, replies are taken at their word."""
 
     name = "fake"
     params = ("model",)

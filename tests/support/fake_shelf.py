@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from batchgen.core.dialects import Reply
 from batchgen.core.errors import BadImageError, BatchgenError, FileError, PathTakenError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Draft, Reply
+from batchgen.core.ports import Draft
 from batchgen.files.carving import Carver
 from batchgen.files.inline import decoded
 

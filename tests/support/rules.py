@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from batchgen.core.dialects import Complaint, Model, Prices, Reference, Way
 from batchgen.core.jobs import Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Complaint, Model, Prices, Reference, Way
 
 RATIOS = ("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "16:9", "9:16", "2:1", "1:2", "3:1", "1:3", "21:9", "9:21")
 WIDE = ("16:9", "9:16", "2:1", "1:2", "21:9", "9:21")

@@ -9,7 +9,7 @@ from batchgen.api.dialects.http import HttpDialect
 from batchgen.api.dialects.jimmyai import JimmyAI
 from batchgen.api.dialects.jimmyai_video import JimmyAIVideo
 from batchgen.api.dialects.openai import OpenAI
-from batchgen.core.ports import Dialect
+from batchgen.core.dialects import Dialect
 
 BUILT_IN: Final[Mapping[str, Dialect]] = MappingProxyType(
     {**dict.fromkeys(("jimmyai", "sim"), JimmyAI()), "jimmyai-video": JimmyAIVideo(), "openai": OpenAI()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from batchgen.core.ports import Dialect, Model
+from batchgen.core.dialects import Dialect, Model
 
 GROUP: Final = "batchgen.dialects"
 DESCRIBED: Final = "http"

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from batchgen.api.client import Patience
+from batchgen.core.dialects import Call
 from batchgen.core.errors import ExchangeError
-from batchgen.core.ports import Call
 from tests.support.clients import KEY, connected
 from tests.support.rawserver import Script, Visit, always, answer, free_port, hang, listening, self_signed
 

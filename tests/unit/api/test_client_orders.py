@@ -7,8 +7,8 @@ import pytest
 
 from batchgen.api.client import HttpClient, Patience
 from batchgen.api.endpoint import Endpoint
+from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import BatchgenError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
-from batchgen.core.ports import Call, Reply
 from tests.support.clients import KEY, connected
 from tests.support.rawserver import CERTIFICATE, RawServer, Script, Visit, always, answer, free_port, hang, listening, self_signed
 

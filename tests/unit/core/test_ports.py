@@ -4,7 +4,8 @@ from base64 import b64decode
 
 import pytest
 
-from batchgen.core.ports import Attachment, Call, ReferenceFile
+from batchgen.core.dialects import Attachment, Call
+from batchgen.core.ports import ReferenceFile
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.core.dialects import Price
 from batchgen.core.money import Micros
-from batchgen.core.ports import Price
 from batchgen.core.pricing import PriceKind, PriceList, kind, kind_of
 from tests.support.builders import job
 

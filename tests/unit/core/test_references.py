@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.core.ports import Way
+from batchgen.core.dialects import Way
 from batchgen.core.references import MAX_INLINE_BYTES, way_for
 
 _WAYS: tuple[Way, ...] = ("url", "base64", "upload", "file")

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
+from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
-from batchgen.core.ports import ImageFacts
 from batchgen.files.referencecheck import inspect_image
 from tests.support.pictures import bomb, mp4, picture
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.core.dialects import ImageFacts, Reference, Way
 from batchgen.core.errors import BadImageError
-from batchgen.core.ports import ImageFacts, Reference, Way
 from batchgen.core.references import MAX_INLINE_BYTES, way_for
 from batchgen.planning.settings import ReferenceSettings, RunSettings
 from batchgen.planning.ways import stranded

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchgen.api.dialects import dialect_for
+from batchgen.core.dialects import Rules
 from batchgen.core.errors import ManifestError
-from batchgen.core.ports import Rules
 from batchgen.planning.describing import MAX_BYTES, read_vendor
 from batchgen.planning.findings import Findings
 from batchgen.planning.loader import load

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from batchgen.core import readings as r
+from batchgen.core.dialects import Way
 from batchgen.core.errors import NotSentError, OutcomeUnknownError, StopRunError, StoreError
 from batchgen.core.limits import Pace
-from batchgen.core.ports import ReferenceFile, Upload, Way
+from batchgen.core.ports import ReferenceFile, Upload
 from batchgen.core.references import MAX_INLINE_BYTES
 from batchgen.core.states import Outcome, State
 from tests.support.builders import Rig, job, jobs, limits, rig

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Answer, Call, Reply
+from batchgen.core.dialects import Call, Reply
+from batchgen.core.ports import Answer
 from batchgen.core.states import State
 from tests.support.builders import job, limits, rig
 from tests.support.damage import ANSWERED, CREATED, Path_, at, damaged, is_blameless, places

@@ -4,9 +4,9 @@ import pytest
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
+from batchgen.core.dialects import Call, Question
 from batchgen.core.errors import ExchangeError, StaleJobError
 from batchgen.core.jobs import JobId
-from batchgen.core.ports import Call, Question
 from batchgen.core.states import State
 from batchgen.worker.drift import Drift
 from tests.support.builders import job, jobs, rig, submitted

@@ -1,7 +1,7 @@
 """Prices learned from answers."""
 
+from batchgen.core.dialects import Price
 from batchgen.core.money import Micros
-from batchgen.core.ports import Price
 from batchgen.core.pricing import kind_of
 from batchgen.worker.prices import Prices
 from tests.support.builders import job

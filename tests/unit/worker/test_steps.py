@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
+from batchgen.core.dialects import Attachment, Call
 from batchgen.core.errors import DownloadError, FileError, InputError, OutcomeUnknownError, StaleJobError, StopRunError, StoreError
 from batchgen.core.jobs import Change, Job
 from batchgen.core.limits import Pace
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call
 from batchgen.core.pricing import kind_of
 from batchgen.core.states import Outcome, State
 from tests.support.builders import Rig, image, job, limits, rendered, rig

@@ -14,14 +14,14 @@ from typing import Final
 
 from batchgen.api.dialects.http import answers, checks, filling
 from batchgen.api.dialects.http.description import Description, read
+from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Question, Reference, Reply, Way
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Complaint, Model, Prices, Question, Reference, Reply, Way
 from batchgen.core.readings import Done, NotFound, PollReading, SubmitReading
 
 
 class HttpDialect:
-    """The language of one described vendor (``core.ports.Dialect``)."""
+    """The language of one described vendor (``core.dialects.Dialect``)."""
 
     def __init__(self, description: Mapping[str, object]) -> None:
         """Take a description as ``planning.vendors`` gives it."""

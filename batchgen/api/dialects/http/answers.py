@@ -8,8 +8,8 @@ from batchgen.api.dialects.http.description import Description, Means, Poll, Res
 from batchgen.api.envelope import excerpt, parse
 from batchgen.api.pointers import amount, delivered, found, retry_after_s, usable_id, usable_urls
 from batchgen.api.statuses import refusal
+from batchgen.core.dialects import Reply
 from batchgen.core.money import Micros
-from batchgen.core.ports import Reply
 from batchgen.core.readings import (
     Accepted,
     Busy,

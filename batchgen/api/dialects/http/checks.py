@@ -6,8 +6,8 @@ from typing import Final
 
 from batchgen.api.dialects.http import filling
 from batchgen.api.dialects.http.description import Description
+from batchgen.core.dialects import Complaint, Reference
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Complaint, Reference
 
 _EXAMPLES: Final = {"int": "a whole number such as 28", "number": "a number such as 3.5", "bool": "true or false"}
 _NOT_IN_PATHS: Final = frozenset("?#\\")

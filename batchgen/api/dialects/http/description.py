@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from batchgen.api.pointers import amount
+from batchgen.core.dialects import Way
 from batchgen.core.money import Micros
-from batchgen.core.ports import Way
 
 Means = Literal["auth", "balance", "quota", "config", "throttled", "refused", "moderated", "busy", "unproven", "transient", "unknown"]
 Phase = Literal["running", "done", "failed", "canceled"]

@@ -9,8 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from batchgen.api.paths import step
+from batchgen.core.dialects import Attachment
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Attachment
 
 Values = Mapping[str, object]
 """What a placeholder may stand for, by its name: texts, numbers, booleans and lists of texts. A name that is missing was not set."""

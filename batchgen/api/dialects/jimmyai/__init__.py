@@ -10,14 +10,14 @@ from batchgen.api.dialects.jimmyai.answers import IMAGE_PLACES
 from batchgen.api.dialects.jimmyai.models import MODELS
 from batchgen.api.dialects.jimmyai.prices import estimate
 from batchgen.api.dialects.jimmyai.services import V1, Services
+from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.readings import PollReading, SubmitReading
 
 
 class JimmyAI(Services):
-    """The vendor's images (``core.ports.Dialect``); holds nothing, so one is enough."""
+    """The vendor's images (``core.dialects.Dialect``); holds nothing, so one is enough."""
 
     name: str = "jimmyai"
     tasks_path: str = f"{V1}/images"

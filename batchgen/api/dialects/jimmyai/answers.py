@@ -7,8 +7,8 @@ from typing import Final
 
 from batchgen.api.envelope import excerpt, parse
 from batchgen.api.pointers import amount, found, usable_id, usable_urls
+from batchgen.core.dialects import Reply
 from batchgen.core.money import Micros
-from batchgen.core.ports import Reply
 
 SUCCESS_CODES: Final = frozenset({"20000", "0", "200"})
 AUTH_CODE: Final = "20001"

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from batchgen.api.dialects.jimmyai.fields import Field
 from batchgen.api.dialects.jimmyai.references import IMAGES, MASK, FileLimits, file_complaints, in_role, mask_complaints
+from batchgen.core.dialects import Complaint, Model, Reference
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Complaint, Model, Reference
 
 GENERAL: Final = ("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "16:9", "9:16", "2:1", "1:2", "3:1", "1:3", "21:9", "9:21")
 WIDE: Final = ("16:9", "9:16", "2:1", "1:2", "21:9", "9:21")

@@ -9,8 +9,8 @@ from batchgen.api.dialects.jimmyai.capability import Capability
 from batchgen.api.dialects.jimmyai.capability import complaints as capability_complaints
 from batchgen.api.dialects.jimmyai.models import ALIASES, CAPABILITIES, FIELDS
 from batchgen.api.dialects.jimmyai.references import IMAGES, MASK
+from batchgen.core.dialects import Complaint, Reference
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Complaint, Reference
 
 OPERATIONS: Final = tuple(FIELDS)
 ROLES: Final = (IMAGES, MASK)

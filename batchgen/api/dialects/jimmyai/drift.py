@@ -9,7 +9,7 @@ from typing import Final
 
 from batchgen.api.dialects.jimmyai import answers, words
 from batchgen.api.dialects.jimmyai.answers import Answer
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 
 _MAX_NAMES: Final = 8
 _MAX_CHARS: Final = 80

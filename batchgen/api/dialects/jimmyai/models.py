@@ -18,7 +18,7 @@ from batchgen.api.dialects.jimmyai.capability import (
 )
 from batchgen.api.dialects.jimmyai.fields import Field
 from batchgen.api.dialects.jimmyai.references import EDIT_IMAGE, EDIT_MASK, SEEDREAM
-from batchgen.core.ports import Model
+from batchgen.core.dialects import Model
 
 ALIASES: Final[Mapping[str, str]] = {
     "seedream-5-0-pro": "doubao-seedream-5-0-pro",

@@ -8,9 +8,9 @@ from batchgen.api.dialects.jimmyai.models import TOOL_FIELDS
 from batchgen.api.dialects.jimmyai.references import IMAGES, MASK
 from batchgen.api.dialects.jimmyai.services import V1
 from batchgen.api.multipart import Field, encode
+from batchgen.core.dialects import Attachment, Call, Way
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Attachment, Call, Way
 
 WAYS: Final[Mapping[str, frozenset[Way]]] = {
     "image": frozenset({"url", "base64", "upload"}),

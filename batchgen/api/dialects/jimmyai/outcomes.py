@@ -13,8 +13,8 @@ from batchgen.api import pointers, statuses
 from batchgen.api.dialects.jimmyai import answers, words
 from batchgen.api.dialects.jimmyai.answers import Answer
 from batchgen.api.envelope import excerpt
+from batchgen.core.dialects import Reply
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Reply
 from batchgen.core.readings import (
     Accepted,
     Delivered,

@@ -5,9 +5,9 @@ from typing import Final
 
 from batchgen.api.dialects.jimmyai.models import ALIASES
 from batchgen.api.pointers import amount, found
+from batchgen.core.dialects import Price, Prices
 from batchgen.core.jobs import Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Price, Prices
 
 _MAX_NAME_CHARS: Final = 200
 _QUALITIES: Final = ("low", "medium", "high", "auto")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batchgen.core.ports import Complaint, ImageFacts, Reference
+from batchgen.core.dialects import Complaint, ImageFacts, Reference
 
 IMAGES: Final = "images"
 MASK: Final = "mask"

@@ -11,9 +11,9 @@ from batchgen.api.dialects.jimmyai import answers, drift, outcomes, prices
 from batchgen.api.envelope import parse
 from batchgen.api.multipart import Field, encode
 from batchgen.api.paths import step
+from batchgen.core.dialects import Account, Attachment, Call, Prices, Reply
 from batchgen.core.jobs import Job
 from batchgen.core.money import Micros
-from batchgen.core.ports import Account, Attachment, Call, Prices, Reply
 from batchgen.core.readings import (
     Accepted,
     Busy,
@@ -41,7 +41,7 @@ _EXTENSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Services:
-    """The vendor apart from what is ordered (``core.ports.Uploads``, ``Accounts`` and ``Priced``).
+    """The vendor apart from what is ordered (``core.dialects.Uploads``, ``Accounts`` and ``Priced``).
 
     ``tasks_path`` is where a task is asked after.
     """

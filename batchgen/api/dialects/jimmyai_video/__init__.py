@@ -13,10 +13,10 @@ from batchgen.api.dialects.jimmyai.prices import highest
 from batchgen.api.dialects.jimmyai.services import V1, Services
 from batchgen.api.dialects.jimmyai_video import checks
 from batchgen.api.dialects.jimmyai_video.families import PARAMS, ROLES, Family, family_of
+from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.readings import PollReading, SubmitReading
 
 _VIDEO_PLACES: Final = (
@@ -27,7 +27,7 @@ _VIDEO_PLACES: Final = (
 
 
 class JimmyAIVideo(Services):
-    """The vendor's videos (``core.ports.Dialect``); holds nothing, so one is enough."""
+    """The vendor's videos (``core.dialects.Dialect``); holds nothing, so one is enough."""
 
     name: str = "jimmyai-video"
     tasks_path: str = f"{V1}/videos"

@@ -6,8 +6,8 @@ from typing import Final
 
 from batchgen.api.dialects.jimmyai.fields import Field
 from batchgen.api.dialects.jimmyai_video.families import AUDIOS, FAMILIES, IMAGES, PARAMS, ROLES, VIDEOS, Family, Role, family_of
+from batchgen.core.dialects import Complaint, Model, Reference
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Complaint, Model, Reference
 
 OPERATIONS: Final = ("video",)
 

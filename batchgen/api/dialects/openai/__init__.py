@@ -13,9 +13,9 @@ from typing import Final
 from batchgen.api import multipart
 from batchgen.api.dialects.openai import answers, models
 from batchgen.api.multipart import Field
+from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Complaint, Model, Prices, Reference, Reply, Way
 from batchgen.core.readings import NotFound, PollReading, SubmitReading
 
 _GENERATIONS: Final = "/v1/images/generations"
@@ -24,7 +24,7 @@ _MODELS: Final = "/v1/models"
 
 
 class OpenAI:
-    """The language of OpenAI's image API (``core.ports.Dialect``); holds nothing, so one is enough."""
+    """The language of OpenAI's image API (``core.dialects.Dialect``); holds nothing, so one is enough."""
 
     name: str = "openai"
     unit: str = "USD"

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from batchgen.api.envelope import excerpt, parse
 from batchgen.api.pointers import delivered, found, retry_after_s
 from batchgen.api.statuses import refusal
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from batchgen.core.readings import Rejected, Stopped, SubmitReading, Throttled, Unproven, Unreadable
 
 Meaning = Literal["moderated", "quota", "auth", "throttled", "model"]

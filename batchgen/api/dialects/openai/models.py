@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from batchgen.core.dialects import Complaint, Model, Reference
 from batchgen.core.jobs import Params
-from batchgen.core.ports import Complaint, Model, Reference
 
 PARAMS: Final = (
     "model",

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.api.dialects.http import HttpDialect
+from batchgen.core.dialects import Call, Dialect, Reply
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Call, Dialect, Reply
 from batchgen.planning.describing import read_vendor
 from batchgen.planning.findings import Findings
 from tests.support.builders import job

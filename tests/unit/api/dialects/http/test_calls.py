@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from batchgen.api.dialects import dialect_for, known_uses
 from batchgen.api.dialects.http import HttpDialect, filling
+from batchgen.core.dialects import Attachment, Call
 from batchgen.core.jobs import JobKey
-from batchgen.core.ports import Attachment, Call
 from tests.unit.api.dialects.http.described import ORDER, SPLIT, SYNC, TASKS, body_of, dialect
 
 FIRST = Attachment(role="images", url="https://example.com/a.png")

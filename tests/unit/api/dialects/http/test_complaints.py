@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from batchgen.core.dialects import ImageFacts, Price, Reference
 from batchgen.core.money import Micros
-from batchgen.core.ports import ImageFacts, Price, Reference
 from tests.unit.api.dialects.http.described import SYNC, TASKS, dialect
 
 FREE: dict[str, Any] = {**SYNC, "submit": {**SYNC["submit"], "path": "/draw", "body": {"text": "fixed"}}}

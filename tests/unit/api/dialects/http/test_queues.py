@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from batchgen.core.dialects import Attachment, Call, Dialect, Question, Reply
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Attachment, Call, Dialect, Question, Reply
 from batchgen.core.readings import (
     Accepted,
     Done,

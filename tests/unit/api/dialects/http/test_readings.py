@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.core.ports import Call, Question
+from batchgen.core.dialects import Call, Question
 from batchgen.core.readings import (
     Accepted,
     Busy,

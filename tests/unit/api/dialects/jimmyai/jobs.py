@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from batchgen.core.dialects import Attachment, ImageFacts, Reference
 from batchgen.core.jobs import Job, JobId, JobKey
-from batchgen.core.ports import Attachment, ImageFacts, Reference
 from batchgen.core.states import State
 
 _PLAIN = Job(

@@ -11,8 +11,8 @@ import pytest
 
 from batchgen.api.dialects import dialect_for, known_uses
 from batchgen.api.dialects.jimmyai import JimmyAI
+from batchgen.core.dialects import Accounts, Call, Dialect, Priced, Uploads
 from batchgen.core.errors import InputError
-from batchgen.core.ports import Accounts, Call, Dialect, Priced, Uploads
 from tests.unit.api.dialects.jimmyai.jobs import attachment, job
 
 DIALECT: Dialect = JimmyAI()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Complaint, Reference
+from batchgen.core.dialects import Complaint, Reference
 from tests.unit.api.dialects.jimmyai.jobs import reference
 
 DIALECT = JimmyAI()

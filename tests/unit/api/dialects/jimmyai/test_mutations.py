@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from batchgen.core.readings import Accepted, Busy, Delivered, Done, Ended, NotFound, Rejected, Stopped, Throttled
 from tests.support.damage import ANSWERED, CREATED, POLLED, Path_, at, damaged, is_blameless, places
 from tests.unit.api.dialects.jimmyai.jobs import job

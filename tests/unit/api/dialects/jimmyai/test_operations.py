@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Complaint, Reference
+from batchgen.core.dialects import Complaint, Reference
 from tests.unit.api.dialects.jimmyai.jobs import reference
 
 DIALECT = JimmyAI()

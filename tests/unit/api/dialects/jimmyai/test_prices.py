@@ -3,8 +3,8 @@
 import pytest
 
 from batchgen.api.dialects.jimmyai import JimmyAI
+from batchgen.core.dialects import Price
 from batchgen.core.money import Micros
-from batchgen.core.ports import Price
 
 DIALECT = JimmyAI()
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
+from batchgen.core.dialects import Reply
 from batchgen.core.money import Micros
-from batchgen.core.ports import Reply
 from batchgen.core.readings import Accepted, Delivered, Stopped, SubmitReading, Throttled, Unreadable
 from tests.unit.api.dialects.jimmyai.jobs import job
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from batchgen.core.readings import Accepted, Busy, Rejected, Stopped, SubmitReading, Throttled, Unproven, Unreadable
 from tests.unit.api.dialects.jimmyai.jobs import job
 

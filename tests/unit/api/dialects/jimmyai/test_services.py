@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
+from batchgen.core.dialects import Account, Call, Price, Prices, Reply
 from batchgen.core.money import Micros
-from batchgen.core.ports import Account, Call, Price, Prices, Reply
 from batchgen.core.readings import Rejected, Stopped, Throttled, Trouble, Uploaded, UploadReading
 from tests.unit.api.dialects.jimmyai.jobs import attachment
 

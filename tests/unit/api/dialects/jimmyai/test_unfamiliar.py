@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai import JimmyAI
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from tests.unit.api.dialects.jimmyai.jobs import job
 
 DIALECT = JimmyAI()

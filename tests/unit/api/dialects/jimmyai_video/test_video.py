@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from batchgen.api.dialects.jimmyai_video import JimmyAIVideo
 from batchgen.api.dialects.jimmyai_video.families import FAMILIES
+from batchgen.core.dialects import Accounts, Attachment, Call, Complaint, Dialect, Price, Priced, Reference, Reply, Uploads
 from batchgen.core.errors import InputError
 from batchgen.core.money import Micros
-from batchgen.core.ports import Accounts, Attachment, Call, Complaint, Dialect, Price, Priced, Reference, Reply, Uploads
 from batchgen.core.readings import Accepted, Done, Ended, Running, Throttled, Unreadable
 from tests.unit.api.dialects.jimmyai.jobs import attachment, job, reference
 

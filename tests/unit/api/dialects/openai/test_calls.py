@@ -7,8 +7,8 @@ import pytest
 
 from batchgen.api.dialects import dialect_for
 from batchgen.api.dialects.openai import OpenAI
+from batchgen.core.dialects import Attachment, Call, Dialect, Price, Reply
 from batchgen.core.money import Micros
-from batchgen.core.ports import Attachment, Call, Dialect, Price, Reply
 from batchgen.core.readings import NotFound
 from tests.support.builders import job
 

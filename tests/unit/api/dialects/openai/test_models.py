@@ -4,7 +4,7 @@ import pytest
 
 from batchgen.api.dialects.openai import OpenAI
 from batchgen.api.dialects.openai.models import MIB, named
-from batchgen.core.ports import ImageFacts, Reference
+from batchgen.core.dialects import ImageFacts, Reference
 
 
 def image(role: str = "images", **changes: object) -> Reference:

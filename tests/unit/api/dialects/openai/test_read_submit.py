@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.dialects.openai import OpenAI
-from batchgen.core.ports import Reply
+from batchgen.core.dialects import Reply
 from batchgen.core.readings import Delivered, Rejected, Stopped, SubmitReading, Throttled, Unproven, Unreadable
 from tests.support.builders import job
 
