@@ -8,6 +8,7 @@ from batchgen.app.vendor import rules_for
 from batchgen.core.dialects import ImageFacts
 from batchgen.planning.loader import load
 from batchgen.planning.plan import Plan
+from batchgen.settings import resource_dir
 
 
 def _measure(content: bytes) -> ImageFacts:
@@ -19,5 +20,13 @@ def _measure(content: bytes) -> ImageFacts:
 def load_plan(path: Path, environ: Mapping[str, str], *, max_jobs: int, sets: Sequence[str] = (), only: Sequence[str] = ()) -> Plan:
     """Read, check and count a manifest; raise ManifestError with all problems at once, InputError for a plugin that cannot be used."""
     return load(
-        path, rules_for=rules_for, known_uses=known_uses(), measure=_measure, environ=environ, max_jobs=max_jobs, sets=sets, only=only
+        path,
+        rules_for=rules_for,
+        known_uses=known_uses(),
+        vendors_dir=resource_dir("manifests") / "vendors",
+        measure=_measure,
+        environ=environ,
+        max_jobs=max_jobs,
+        sets=sets,
+        only=only,
     )

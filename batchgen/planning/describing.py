@@ -50,6 +50,7 @@ _KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_-]{20,}")
 _KEY_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "x-key", "cookie"})
 _OUR_HEADERS: Final = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 _KEY_HINT: Final = "write {key} under auth, and the name of the key's variable under provider.api_key_env"
+_WORD: Final = re.compile(r"[a-z0-9-]+")
 _ALWAYS: Final = frozenset({"model", "sample", "key"})
 _PHASES: Final = ("running", "done", "failed", "canceled")
 
@@ -70,10 +71,13 @@ class _Told:
 
 
 def read_vendor(
-    written: str | Mapping[str, object], findings: Findings, folder: FilePath, *, taken: Collection[str]
+    written: str | Mapping[str, object], findings: Findings, folder: FilePath, *, shipped: FilePath | None, taken: Collection[str]
 ) -> dict[str, Any] | None:
-    """Give the description as plain JSON, or None after telling what is wrong; ``taken`` are names that it must not have."""
-    told = _from_file(written, findings, folder) if isinstance(written, str) else _inline(findings)
+    """Give the description as plain JSON, or None after telling what is wrong; ``taken`` are names that it must not have.
+
+    A bare word such as ``fal-queue`` means the description of that name in ``shipped``; anything else is a path from ``folder``.
+    """
+    told = _from_file(written, findings, folder, shipped) if isinstance(written, str) else _inline(findings)
     vendor = None if told is None else _built(told)
     if told is None or vendor is None:
         return None
@@ -89,11 +93,18 @@ def _inline(findings: Findings) -> _Told | None:
     return None if node is None else _Told(findings, node, findings.shown_path)
 
 
-def _from_file(written: str, findings: Findings, folder: FilePath) -> _Told | None:
-    """Read the file beside the manifest."""
-    shown = (FilePath(findings.shown_path).parent / written).as_posix()
+def _from_file(written: str, findings: Findings, folder: FilePath, shipped: FilePath | None) -> _Told | None:
+    """Read the file beside the manifest, or the shipped one that a bare word names."""
+    path, shown = folder / written, (FilePath(findings.shown_path).parent / written).as_posix()
+    if shipped is not None and _WORD.fullmatch(written):
+        path = shipped / f"{written}.yaml"
+        if not path.is_file():
+            there = sorted(found.stem for found in shipped.glob("*.yaml"))
+            hint = did_you_mean(written, there) or f"there are {', '.join(there)}; a file needs its ending"
+            findings.error("E103", f"no description called {written!r} is shipped", _AT, hint=hint)
+            return None
     try:
-        with open_regular(folder / written) as file:
+        with open_regular(path) as file:
             source = file.read(MAX_BYTES + 1)
     except UnreadableError as error:
         findings.error("E100", f"the description {written!r} {error}", _AT)

@@ -21,7 +21,7 @@ from batchgen.planning.opening import UnreadableError, open_regular
 from batchgen.planning.origins import Origins
 from batchgen.planning.outputs import output_settings, run_settings
 from batchgen.planning.plan import Plan, SourceFile
-from batchgen.planning.provider import KNOWN_USES, RulesFor, check_notify, check_provider
+from batchgen.planning.provider import KNOWN_USES, RulesFor, Vendors, check_notify, check_provider
 from batchgen.planning.reader import Node
 from batchgen.planning.references import Measure, check_references
 from batchgen.planning.settings import ReferenceSettings, RunSettings
@@ -37,8 +37,7 @@ class _Request:
     """What the caller of ``load`` asked for."""
 
     path: Path
-    rules_for: RulesFor
-    known_uses: Sequence[str]
+    vendors: Vendors
     environ: Mapping[str, str]
     sets: Sequence[str]
     only: Sequence[str]
@@ -72,6 +71,7 @@ def load(  # noqa: PLR0913 - everything that a plan depends on
     max_jobs: int = MAX_JOBS,
     measure: Measure | None = None,
     known_uses: Sequence[str] = KNOWN_USES,
+    vendors_dir: Path | None = None,
 ) -> Plan:
     """Read, check and count a manifest; raise ManifestError with all problems at once.
 
@@ -81,8 +81,7 @@ def load(  # noqa: PLR0913 - everything that a plan depends on
     """
     request = _Request(
         path=path,
-        rules_for=rules_for,
-        known_uses=known_uses,
+        vendors=Vendors(rules_for=rules_for, known_uses=known_uses, shipped=vendors_dir),
         environ=environ,
         sets=sets,
         only=only,
@@ -101,7 +100,7 @@ def load(  # noqa: PLR0913 - everything that a plan depends on
 def _built(checked: Checked, request: _Request, findings: Findings) -> _Parts:
     """Check everything that stands in the manifest and the heads of the files it names."""
     manifest, environ = checked.manifest, request.environ
-    provider, rules = check_provider(manifest, findings, environ, request.rules_for, folder=request.folder, known_uses=request.known_uses)
+    provider, rules = check_provider(manifest, findings, environ, request.vendors, folder=request.folder)
     if rules is None:
         raise findings.as_error()
     has_root = checked.is_whole((), {"references_root"})  # without it nobody can say where references may lie

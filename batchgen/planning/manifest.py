@@ -71,7 +71,8 @@ class Provider(Section):
     sim: dict[str, Text] = Field(default_factory=dict)
     """Options of the embedded simulator: profile, seed, latency and others."""
     vendor: Description | None = None
-    """With use: http, the description of the vendor, or the path of its file relative to the manifest (`vendor.v1.schema.json`)."""
+    """With use: http, the description of the vendor, the path of its file relative to the manifest, or the bare name of a shipped one
+    (`fal-queue`, `replicate-predictions`). `vendor.v1.schema.json` explains its keys."""
     prices: dict[str, Amount] = Field(default_factory=dict)
     """Model: the highest price of one order, in the provider's unit. Your own list, stronger than any catalogue."""
 

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,26 +29,29 @@ _LONGEST_URL: Final = 2000
 _KEY_HINT: Final = "put the key into an environment variable and its name here"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendors:
+    """What planning is told of vendors: their rules, the words they go by, and the folder of the descriptions that are shipped."""
+
+    rules_for: RulesFor
+    known_uses: Sequence[str] = KNOWN_USES
+    shipped: FilePath | None = None
+
+
 def check_provider(
-    manifest: Manifest,
-    findings: Findings,
-    environ: Mapping[str, str],
-    rules_for: RulesFor,
-    *,
-    folder: FilePath,
-    known_uses: Sequence[str] = KNOWN_USES,
+    manifest: Manifest, findings: Findings, environ: Mapping[str, str], vendors: Vendors, *, folder: FilePath
 ) -> tuple[ProviderSettings, Rules | None]:
     """Resolve the provider section and find the vendor's rules; None when a description is needed and cannot be used."""
     section = manifest.provider
     _refuse_secrets(findings)
     reader = _Reader(findings, environ)
     use = reader.read(section.use, ("provider", "use")) or ""
-    vendor = _description(section, use, reader, folder, known_uses)
-    rules = None if use == DESCRIBED and vendor is None else rules_for(use, vendor)
+    vendor = _description(section, use, reader, folder, vendors)
+    rules = None if use == DESCRIBED and vendor is None else vendors.rules_for(use, vendor)
     if rules is None and use != DESCRIBED:
-        message = f"unknown provider; there are {', '.join(known_uses)}"
-        findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, known_uses))
-        rules = rules_for(known_uses[0], None)
+        message = f"unknown provider; there are {', '.join(vendors.known_uses)}"
+        findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, vendors.known_uses))
+        rules = vendors.rules_for(vendors.known_uses[0], None)
     settings = ProviderSettings(
         use=use,
         api_key_env=_key_name(_written_or(section.api_key_env, rules.key_env if rules else None, "api_key_env", reader) or "", findings),
@@ -108,7 +112,7 @@ def is_loopback(host: str) -> bool:
         return host.casefold() == "localhost"
 
 
-def _description(section: Provider, use: str, reader: "_Reader", folder: FilePath, known_uses: Sequence[str]) -> dict[str, Any] | None:
+def _description(section: Provider, use: str, reader: "_Reader", folder: FilePath, vendors: Vendors) -> dict[str, Any] | None:
     """Read the vendor's description where the provider needs one."""
     findings, written = reader.findings, section.vendor
     provider = findings.tree.find(("provider",)) if findings.tree is not None else None
@@ -121,7 +125,7 @@ def _description(section: Provider, use: str, reader: "_Reader", folder: FilePat
         findings.error("E111", f"'vendor' needs use: {DESCRIBED}", ("provider", "vendor"), on_key=True)
         return None
     path = reader.read(written, ("provider", "vendor")) if isinstance(written, str) else written
-    return None if path is None else read_vendor(path, findings, folder, taken=known_uses)
+    return None if path is None else read_vendor(path, findings, folder, shipped=vendors.shipped, taken=vendors.known_uses)
 
 
 class _Reader:

@@ -316,7 +316,7 @@ def test_no_message_quotes_a_key(desk: Desk) -> None:
 
 def test_without_a_tree_there_is_no_description(tmp_path: Path) -> None:
     """A description that stands inline is read from the manifest's tree, for its places."""
-    assert read_vendor({"vendor": "1"}, Findings("m.yaml"), tmp_path, taken=()) is None
+    assert read_vendor({"vendor": "1"}, Findings("m.yaml"), tmp_path, shipped=None, taken=()) is None
 
 
 @pytest.mark.parametrize(("name", "count"), [("fal.yaml", 4), ("replicate.yaml", 4)])
@@ -333,7 +333,7 @@ def test_every_shipped_description_is_read(path: Path) -> None:
     """And is short."""
     findings = Findings("manifest.yaml")
 
-    assert read_vendor(path.name, findings, path.parent, taken=()) is not None, findings.as_error()
+    assert read_vendor(path.name, findings, path.parent, shipped=None, taken=()) is not None, findings.as_error()
     assert len(path.read_text().splitlines()) < 50
 
 
@@ -343,3 +343,25 @@ def test_the_schema_beside_the_descriptions_is_current() -> None:
 
     assert schema == json.loads((MANIFESTS / "vendors/vendor.v1.schema.json").read_text())
     assert "as" in schema["$defs"]["Role"]["properties"]  # type: ignore[index] # a JSON schema is a tree of objects
+
+
+@pytest.mark.parametrize("word", ["fal-queue", "replicate-predictions"])
+def test_a_bare_word_names_a_shipped_description(desk: Desk, word: str) -> None:
+    """Whoever installed the package need not look for the file."""
+    path = desk.put("m.yaml", MANIFEST.replace("v.yaml", word).replace("lab/one, steps: 28", "owner/name"))
+
+    plan = load(path, rules_for=rules_for, environ={}, vendors_dir=MANIFESTS / "vendors")
+
+    assert plan.settings.provider.vendor is not None
+    assert word == plan.settings.provider.vendor["name"]
+
+
+def test_a_bare_word_that_is_not_shipped_is_located(desk: Desk) -> None:
+    """The error says which there are, and that a file needs its ending."""
+    path = desk.put("m.yaml", MANIFEST.replace("v.yaml", "fal-queu"))
+
+    with pytest.raises(ManifestError) as caught:
+        load(path, rules_for=rules_for, environ={}, vendors_dir=MANIFESTS / "vendors")
+
+    (problem,) = caught.value.problems
+    assert ("E103", 9, 11, "did you mean 'fal-queue'?") == (problem.code, problem.line, problem.column, problem.hint)

@@ -91,7 +91,7 @@ def dialect(description: dict[str, Any]) -> Dialect:
 def shipped(name: str) -> Dialect:
     """Build the dialect of a description that is shipped with the examples."""
     findings = Findings("manifest.yaml")
-    plain = read_vendor(f"{name}.yaml", findings, VENDORS, taken=())
+    plain = read_vendor(f"{name}.yaml", findings, VENDORS, shipped=None, taken=())
     assert plain is not None, findings.as_error()
     return HttpDialect(plain)
 
