@@ -48,6 +48,7 @@ CODES: Final = MappingProxyType(
         "W203": "prompt ids that repeat",
         "W301": "an override matches nothing",
         "W302": "rows that order the same thing again",
+        "W303": "a price for a model that no row has",
         "W401": "a remark of the vendor's rules, such as an unknown model",
     }
 )

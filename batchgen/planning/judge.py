@@ -39,18 +39,19 @@ class Judge:
     def tell_no_model(self, sweep: SweepPlan) -> None:
         """Tell that some row names no model, which is never skipped; a grid that lost a part proves no absence."""
         if sweep.lacks_model and sweep.is_whole:
-            hint = "set `model` under defaults, or make it an axis of the grid"
+            usual = _usual_model(sweep)
+            hint = f"set `model` under defaults{f', such as {usual}' if usual else ''}, or make it an axis of the grid"
             self._findings.error("E105", "no model is given", self._origins.at[sweep.name], hint=hint)
 
     def _tell_cell(self, sweep: SweepPlan, cell: Cell, values: dict[str, Value], source: Source, prompt: Prompt) -> None:
         origins = self._origins.of(sweep, cell, source, prompt)
         is_prompts_fault = bool(prompt.params) and sweep.is_possible(sweep.resolve(cell, ()))
         for complaint in sweep.complaints(values):
-            if complaint.severity == "error":
+            if complaint.severity == "error" and not _is_hearsay(sweep, complaint):
                 names = dict.fromkeys(("model", *cell.values, complaint.param))
                 what = named({name: values[name] for name in names if name in values})
                 hint = f"{complaint.hint}; {_SKIP}" if complaint.hint else _SKIP
-                origin = origins.get(complaint.param)
+                origin = origins.get(complaint.param) or (origins.get("operation") if complaint.param in sweep.rules.roles else None)
                 if is_prompts_fault:
                     message = f"the prompt {prompt.id!r} makes {what} impossible: {complaint.message}"
                     self._tell_at_prompt(message, source, prompt, hint, origin)
@@ -90,3 +91,15 @@ class Judge:
             origin = self._origins.below_prompt(sweep, cell).get(complaint.param)
             at = origin.at if origin is not None and origin.at is not None else at
         self._findings.warn("W401", complaint.message, at, hint=complaint.hint)
+
+
+def _is_hearsay(sweep: SweepPlan, complaint: Complaint) -> bool:
+    """Say whether a complaint is about references of a sweep that lost a part: the one that is missing may be the one that was told."""
+    return complaint.param in sweep.rules.roles and not sweep.is_whole
+
+
+def _usual_model(sweep: SweepPlan) -> str | None:
+    """Name a model that has the sweep's operation, of those that the vendor is known to have."""
+    cell = next(iter(sweep.cells), None)
+    operation = sweep.resolve(cell, ()).get("operation") if cell is not None else None
+    return next((model.name for model in sweep.rules.models() if operation in model.operations), None)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from batchgen.core.problems import Problem
 from batchgen.planning import reader
 from batchgen.planning.checked import Checked, check
 from batchgen.planning.entries import Entries
-from batchgen.planning.findings import Findings
+from batchgen.planning.findings import Findings, did_you_mean
 from batchgen.planning.judge import Judge
 from batchgen.planning.manifest import Manifest
 from batchgen.planning.names import Names
@@ -134,6 +134,7 @@ def _counted(parts: _Parts, request: _Request, source: bytes, tree: Node, findin
     repeated = survey.repeated_texts()
     summary = totals.summary(plans, counts, repeated)
     findings.raise_errors()
+    _tell_idle_prices(parts.settings.provider.prices, summary.models, findings)
     return Plan(
         source=source,
         source_sha256=hashlib.sha256(source).hexdigest(),
@@ -163,6 +164,17 @@ def _tell_idle_overrides(sweeps: Sequence[BuiltSweep], findings: Findings) -> No
         for number in range(len(sweep.plan.changes)):
             if sweep.plan.is_whole and number not in sweep.plan.matched:
                 findings.warn("W301", "this override matches no row", (*sweep.at, "overrides", number))
+
+
+def _tell_idle_prices(prices: Mapping[str, str], models: Collection[str], findings: Findings) -> None:
+    for model in prices:
+        if model not in models:
+            findings.warn(
+                "W303",
+                f"no row has the model {model!r}, so this price is not used",
+                ("provider", "prices", model),
+                hint=did_you_mean(model, models),
+            )
 
 
 def _prompt_files(entries: Entries, survey: Survey) -> list[SourceFile]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.api.dialects import dialect_for
 from batchgen.core.dialects import ImageFacts, Reference, Way
-from batchgen.core.errors import BadImageError
+from batchgen.core.errors import BadImageError, ManifestError
 from batchgen.core.references import MAX_INLINE_BYTES, way_for
+from batchgen.planning.loader import load
 from batchgen.planning.settings import ReferenceSettings, RunSettings
 from batchgen.planning.ways import stranded
 from tests.support.manifests import Desk
@@ -250,3 +252,41 @@ def test_a_stranded_reference_is_told_with_what_would_do(
     found = stranded([Reference(role="mask", name="w")], {"w": declared}, operation="draw", rules=OneWay(*ways))
 
     assert [(complaint.param, complaint.message, complaint.hint) for complaint in found] == [("mask", message, hint)]
+
+
+EDIT = "version: 1\nname: x\noperation: edit\nreferences: {shoe: {path: a.png}}\nprompts: [a]\ndefaults: "
+
+
+def problems(desk: Desk, manifest: str) -> list[tuple[int, int, str]]:
+    """Give line, column and code of what the real vendor's rules make of a manifest."""
+    desk.put("a.png", PNG)
+    with pytest.raises(ManifestError) as caught:
+        load(desk.put("m.yaml", manifest), rules_for=dialect_for, environ={})
+    return [(problem.line, problem.column, problem.code) for problem in caught.value.problems]
+
+
+def test_a_reference_that_does_not_exist_is_not_missed_a_second_time(desk: Desk) -> None:
+    """The operation wants an image; that none is left says nothing beside the name that was not found."""
+    assert [(6, 40, "E103")] == problems(desk, EDIT + "{model: gpt-image-2, images: shoo}\n")
+
+
+def test_an_image_that_nobody_names_is_missed_at_the_operation(desk: Desk) -> None:
+    """There is no value to point at, but the word that wants one."""
+    assert [(3, 12, "E401")] == problems(desk, EDIT + "{model: gpt-image-2}\n")
+
+
+def test_a_missing_model_is_named_by_its_operation(desk: Desk) -> None:
+    """Whoever orders an edit is told a model that edits."""
+    desk.put("a.png", PNG)
+
+    with pytest.raises(ManifestError, match="such as gpt-image-2,"):
+        load(desk.put("m.yaml", EDIT + "{images: shoe}\n"), rules_for=dialect_for, environ={})
+
+
+def test_a_price_that_no_row_uses_is_told(desk: Desk) -> None:
+    """A mistyped model would be ordered as if its price were unknown."""
+    manifest = "version: 1\nname: x\nprompts: [a]\ndefaults: {model: gpt-image-2}\nprovider: {prices: {gpt-image-22: 1, gpt-image-2: 1}}\n"
+
+    plan = load(desk.put("m.yaml", manifest), rules_for=dialect_for, environ={})
+
+    assert [("W303", 5, "did you mean 'gpt-image-2'?")] == [(warning.code, warning.line, warning.hint) for warning in plan.warnings]
