@@ -10,13 +10,22 @@ from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
 
 
-@command("schema", examples=["batchgen schema > manifest.v1.schema.json", "batchgen schema --output manifests/manifest.v1.schema.json"])
+@command(
+    "schema",
+    examples=[
+        "batchgen schema > manifest.v1.schema.json",
+        "batchgen schema --vendor > vendor.v1.schema.json",
+        "batchgen schema --output manifests/manifest.v1.schema.json",
+    ],
+)
 @click.option("--output", "target", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
-def schema(target: Path | None) -> None:
-    """Print the JSON Schema of the manifest, for editors."""
+@click.option("--vendor", is_flag=True, help="The schema of a vendor's description (use: http) instead of the manifest's.")
+def schema(target: Path | None, vendor: bool) -> None:
+    """Print the JSON Schema of the manifest, or of a vendor's description, for editors."""
     from batchgen.planning.schema import manifest_schema
+    from batchgen.planning.vendors import vendor_schema
 
-    text = json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(vendor_schema() if vendor else manifest_schema(), ensure_ascii=False, indent=2) + "\n"
     if target is None:
         click.echo(text, nl=False)
     else:

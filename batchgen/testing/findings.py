@@ -40,7 +40,9 @@ class Findings:
         if not self._seen:
             return
         lines = [f"  - {promise}{_told(evidence)}" for promise, evidence in self._seen.items()]
-        raise AssertionError("\n".join([f"the dialect {self.name!r} breaks {len(lines)} promises:", *lines]))
+        raise AssertionError(
+            "\n".join([f"the dialect {self.name!r} breaks {len(lines)} {'promise' if len(lines) == 1 else 'promises'}:", *lines])
+        )
 
 
 def shown(content: bytes) -> str:

@@ -4,6 +4,7 @@ First in calm weather, then through a relay that is shut at first, drops the ans
 cuts and garbles the first answer to every question and every download. Nothing leaves loopback.
 """
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from batchgen.testing.trial import Trial
 
 _LOST: Final = 2
 """The order whose answer is dropped."""
+_SHORTEST_KEY: Final = 8
 _FEW: Final = 4
 """Orders at once while connections are refused: one more, and the engine would pause."""
 
@@ -33,11 +35,15 @@ def check_against(dialect: Dialect, base_url: str, examples: Sequence[Example], 
 
     ``base_url`` is a fake server on loopback that takes the key. It names results at its own address and gives images that can be decoded,
     each order one. Wants the main thread and no running event loop, as a run does. Takes some four seconds an example, and more where the
-    server lets tasks run long. Raises ValueError for a server that is not on loopback.
+    server lets tasks run long. Raises ValueError for a server that is not on loopback or not there, and for a key that is too short to be
+    found again.
     """
     address = urlsplit(base_url)
     if address.scheme != "http" or not is_loopback_host(address.hostname or ""):
         raise ValueError(f"{base_url!r} is not http on loopback: a trial orders, so it must never reach a real vendor")
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError(f"a key of fewer than {_SHORTEST_KEY} characters cannot be told from ordinary text")
+    _require_server(address.hostname or "", address.port or 80)
     if threading.current_thread() is not threading.main_thread():
         raise ValueError("a trial wants the main thread, because a run takes over its signals")
     findings = Findings(dialect.name)
@@ -58,6 +64,14 @@ def check_against(dialect: Dialect, base_url: str, examples: Sequence[Example], 
                 )
                 _check_trial(trial, relay, findings)
     findings.conclude()
+
+
+def _require_server(host: str, port: int) -> None:
+    """Raise ValueError when nobody listens there: every promise would seem broken."""
+    try:
+        socket.create_connection((host, port), timeout=5.0).close()
+    except OSError as error:
+        raise ValueError(f"nothing answers at {host}:{port}: {error.strerror or error}") from error
 
 
 def _free(dialect: Dialect) -> frozenset[tuple[str, str]]:

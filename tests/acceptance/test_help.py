@@ -77,6 +77,7 @@ def test_schema_is_a_json_schema(cli: CommandLine) -> None:
     schema = cli("schema").document
 
     assert {"version", "name", "sweeps", "prompts", "limits"} <= set(schema["properties"])
+    assert {"vendor", "submit", "poll", "errors"} <= set(cli("schema", "--vendor").document["properties"])
 
 
 def test_init_writes_a_manifest_that_plans(cli: CommandLine) -> None:

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,10 +31,10 @@ class RandomBytes(Acme):
 
 
 class ClockBytes(Acme):
-    """Orders with the time in seconds."""
+    """Orders with the time in it."""
 
     def submit(self, job: Any, attachments: Any = ()) -> Call:
-        return replace(super().submit(job), body=json.dumps({"at": int(time.time())}).encode())
+        return replace(super().submit(job), body=json.dumps({"at": time.time_ns()}).encode())
 
 
 class Changes(Acme):
@@ -405,7 +406,7 @@ def test_the_dialect_that_is_spoilt_here_is_sound() -> None:
 
 def test_what_is_no_dialect_is_told_by_what_it_lacks() -> None:
     """Nothing else is asked of it."""
-    with pytest.raises(AssertionError, match=r"breaks 1 promises:\n  - a dialect has every member .* it lacks .*read_poll"):
+    with pytest.raises(AssertionError, match=r"breaks 1 promise:\n  - a dialect has every member .* it lacks .*read_poll"):
         check_dialect(SimpleNamespace(name="thing"), [EXAMPLE])  # type: ignore[arg-type] # the point of the test
 
 
@@ -421,6 +422,21 @@ def test_a_trial_orders_on_loopback_only() -> None:
     """A slip of the hand must not buy anything."""
     with pytest.raises(ValueError, match="loopback"):
         check_against(Acme(), "http://192.0.2.1:8000", [EXAMPLE])
+
+
+def test_a_trial_says_at_once_when_there_is_no_server() -> None:
+    """Else every promise would seem broken."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+
+        with pytest.raises(ValueError, match="nothing answers at"):
+            check_against(Acme(), f"http://127.0.0.1:{nobody.getsockname()[1]}", [EXAMPLE])
+
+
+def test_a_trial_wants_a_key_that_can_be_found_again() -> None:
+    """A key of one letter stands in every file."""
+    with pytest.raises(ValueError, match="a key of fewer than"):
+        check_against(Acme(), "http://127.0.0.1:9", [EXAMPLE], key="k")
 
 
 class OrdersAgain(Acme):

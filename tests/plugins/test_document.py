@@ -37,5 +37,5 @@ def test_the_document_is_one_page() -> None:
     """An author reads it in one go."""
     lines = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8").splitlines()
 
-    assert len(lines) < 140
+    assert len(lines) < 150
     assert max(map(len, lines)) <= 140
