@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
 from batchgen.app.reading import reading
+from batchgen.app.vendor import dialect_of
 from batchgen.core import events as e
 from batchgen.core.errors import InputError, StaleJobError
-from batchgen.core.jobs import Change, JobId, Recorded
+from batchgen.core.jobs import SYNCHRONOUS, Change, JobId, Recorded
 from batchgen.core.states import State
+from batchgen.files.shelf import ImageShelf
+from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import queries
-from batchgen.store.ledger import SqlLedger
+from batchgen.store.ledger import SqlLedger, jobs_in
 from batchgen.store.queries import JobFilter
 
 Row = dict[str, Any]
@@ -59,6 +63,7 @@ def resolve(settings: Settings, key: str, *, reason: str, task_id: str | None, a
         raise InputError(f"{job['key'][:8]} is {job['state']}, not ambiguous; nothing was changed")
     event: e.Event
     if task_id is not None:
+        _check_task(settings, job, task_id)
         event, follows = e.TaskAttached(reason=_word(reason), detail=reason, task_id=task_id), "its task will be fetched"
     else:
         event, follows = {
@@ -73,6 +78,25 @@ def resolve(settings: Settings, key: str, *, reason: str, task_id: str | None, a
         raise InputError(f"{job['key'][:8]} was changed by somebody else meanwhile; nothing was changed")
     next_command = "" if answer == "abandon" and task_id is None else f"; next: {database.command(settings)} resume {batch.name}"
     return f"{job['key'][:8]}: {follows}{next_command}"
+
+
+def _check_task(settings: Settings, job: Row, task_id: str) -> None:
+    """Refuse an id that an order cannot have: one that was to be answered by its result has no task, only the answer it kept."""
+    with reading(settings) as engine:
+        batch = queries.batch_named(engine, job["batch"])
+        run = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
+        held = next((held for held in jobs_in(engine, State.AMBIGUOUS, batch_id=batch.id) if held.key == job["key"]), None)
+    if held is None:
+        return
+    own = f"{SYNCHRONOUS}{held.attempt_id}"
+    if held.operation not in dialect_of(run.provider).synchronous:
+        if task_id == own:
+            raise InputError(f"{own} is the name of a kept answer, and this order has a task; nothing was changed")
+        return
+    if ImageShelf(Path(run.output.dir), lambda _: "", sidecar=False).kept_answer(held) is None:
+        raise InputError("this order has no task, and no answer to it was kept: say --resubmit, --not-billed or --abandon")
+    if task_id != own:
+        raise InputError(f"this order has no task, only the answer that it kept: say --task-id {own}")
 
 
 def _decide(settings: Settings, found: Selection, event: e.Event) -> int:

@@ -6,6 +6,7 @@ cut, and of a download only its size and type are kept.
 
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from batchgen.core.ports import Answer, Client, Fetched, Sink
 from batchgen.logs.redact import Redactor
 
 NAME: Final = "exchanges.jsonl"
+_MARK: Final = '"\\u0000part:'
+_MARK_ESCAPED: Final = '"\\\\x00part:'
+"""The mark of a part that was cut out (``core.dialects.Reply``), as JSON writes it, and as it looks once its NUL was made visible."""
+_PICTURE: Final = re.compile(r"(data:[\w.+/-]*;base64,)?[A-Za-z0-9+/\s]{200,}={0,2}")
 _MAX_BODY_BYTES: Final = 1 << 20
 
 
@@ -80,13 +85,16 @@ class RecordingClient:
             self._write(asked | {"error": str(error), "sent": error.sent})
             raise
         headers = {name: value for name, value in reply.headers.items() if name != "set-cookie"}
-        self._write(asked | {"status": reply.status, "headers": headers, "body": self._readable(reply.body), "parts": len(reply.parts)})
+        pictures = [""] * len(reply.parts)
+        body = _without_pictures(self._readable(reply.body), pictures)
+        self._write(asked | {"status": reply.status, "headers": headers, "body": body, "parts": len(pictures)})
         return reply
 
     def _write(self, exchange: Mapping[str, object]) -> None:
         """Append one line; a recording that finds no room is given up silently, because the work matters more."""
         try:
-            self.file.write(json.dumps(self.redactor.value(exchange), ensure_ascii=False) + "\n")
+            line = json.dumps(self.redactor.value(exchange), ensure_ascii=False)
+            self.file.write(line.replace(_MARK_ESCAPED, _MARK) + "\n")
             self.file.flush()
         except OSError:
             return
@@ -99,3 +107,17 @@ class RecordingClient:
             return json.loads(body)
         except (ValueError, RecursionError):
             return body[:2000].decode("utf-8", "replace") if body[:1] == b"<" else f"[{len(body)} bytes]"
+
+
+def _without_pictures(value: object, pictures: list[str]) -> object:
+    """Put a mark in the place of every text that is a picture, as the shelf does with longer ones: the recording reads alike."""
+    match value:
+        case dict():
+            return {name: _without_pictures(inner, pictures) for name, inner in value.items()}
+        case list():
+            return [_without_pictures(inner, pictures) for inner in value]
+        case str() if _PICTURE.fullmatch(value):
+            pictures.append(value)
+            return f"\x00part:{len(pictures) - 1}"
+        case _:
+            return value

@@ -139,7 +139,7 @@ class SweepPlan:
 
     def _resolved(self, params: ParamItems) -> Iterator[Order]:
         twins: dict[tuple[bytes, bytes], int] = {}
-        can_coincide = bool(params or self.changes or self.forced or self.cells.include)
+        can_coincide = bool(params or self.changes or self.forced or self.cells.include or self._has_twin_references())
         for cell in self.cells:
             values = self.resolve(cell, params)
             asked = self._asked(values)
@@ -156,6 +156,11 @@ class SweepPlan:
                 twin = twins[same] = twins.get(same, -1) + 1
                 order = order._replace(twin=twin) if twin else order
             yield order
+
+    def _has_twin_references(self) -> bool:
+        """Say whether two names mean the same content, so that cells that differ in the name order the same."""
+        contents = {(reference.sha256, reference.url) for reference in self.references.values()}
+        return len(contents) < len(self.references)
 
     def _order(self, cell: Cell, values: Mapping[str, Value], asked: Asked) -> Order:
         operation, params, references = asked

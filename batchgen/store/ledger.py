@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, func, literal_column, or_, select
 
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobId, JobKey, Recorded
@@ -15,6 +15,8 @@ from batchgen.core.ports import Upload
 from batchgen.core.states import LIVE, State
 from batchgen.store import schema as s
 from batchgen.store import uploads
+from batchgen.store.engine import place_of, reading
+from batchgen.store.faults import translated
 from batchgen.store.recorder import Recorder
 from batchgen.store.writer import DatabaseThread
 
@@ -72,6 +74,12 @@ class SqlLedger:
     def keep_upload(self, upload: Upload) -> Future[None]:
         """Keep an upload in the place of an earlier one of the same content to the same vendor."""
         return self._thread.call(partial(uploads.keep, upload=upload))
+
+
+def jobs_in(engine: Engine, state: State, *, batch_id: int) -> list[Job]:
+    """Give the batch's jobs in one state as a run would see them, oldest order first; reads only."""
+    with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        return live_jobs(connection, batch_id=batch_id, states=[state])
 
 
 def live_jobs(connection: Connection, *, batch_id: int, states: Iterable[State] = LIVE) -> list[Job]:

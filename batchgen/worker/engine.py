@@ -6,9 +6,9 @@ or an image to fetch. What stops orders (money, key, limits, disk, the deadline)
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from batchgen.core.errors import FileError, StopRunError, StoreError
 from batchgen.core.exits import Exit
@@ -71,6 +71,7 @@ class Engine:
             self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message="interrupted; every state is recorded")
             self.bearing.progress.stopping = "no new orders; waiting for the answers of those under way (a second signal leaves at once)"
             self.bearing.log.warning("run.draining", detail=self.bearing.progress.stopping)
+            self._cancel(self.orderer.preparing)
         else:
             self.left_orders_open = bool(self._orders)
             self._cancel(self._orders)
@@ -173,6 +174,6 @@ class Engine:
         timer.cancel()
 
     @staticmethod
-    def _cancel(group: set[asyncio.Task[None]]) -> None:
+    def _cancel(group: Iterable[asyncio.Task[Any]]) -> None:
         for task in group:
             task.cancel()

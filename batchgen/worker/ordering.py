@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from batchgen.core import readings as r
+from batchgen.core.dialects import Call
 from batchgen.core.errors import BudgetReachedError, FileError, StaleJobError
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
@@ -39,6 +40,8 @@ class Orderer:
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
     _full: frozenset[str] = frozenset()
+    preparing: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Tasks whose order has not begun: nothing is recorded and nothing sent, so that they may be cancelled."""
     posting: int = 0
     """Orders that are going out or whose answer is awaited."""
     budget_at: float = 0.0
@@ -105,7 +108,7 @@ class Orderer:
         asked_at = self.steps.clock.monotonic()
         try:
             self._check_disk()
-            job, answer = await self.steps.order(job)
+            job, answer = await self.steps.order(job, await self._prepared(job))
         except (StaleJobError, BudgetReachedError) as error:
             self.places.leave(job.model)
             if isinstance(error, BudgetReachedError):
@@ -125,6 +128,16 @@ class Orderer:
         self._follow_up(job, answer)
         if isinstance(answer, NotSent | Lost) and answer.error is not None:
             raise answer.error
+
+    async def _prepared(self, job: Job) -> Call | SubmitAnswer:
+        """Get an order ready; until then the task that does so is among those that may be cancelled."""
+        task = asyncio.current_task()
+        own = set() if task is None else {task}
+        self.preparing |= own
+        try:
+            return await self.steps.prepare(job)
+        finally:
+            self.preparing -= own
 
     def look_again(self) -> None:
         """Note that a job went back to planned: the database has rows again."""

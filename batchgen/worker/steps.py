@@ -64,12 +64,24 @@ class Steps:
     threads: Executor
     drift: Drift = field(default_factory=Drift)
 
-    async def order(self, job: Job) -> tuple[Job, SubmitAnswer]:
-        """Send the order for one image, once the intent is durable; the answer is still to be settled.
+    async def prepare(self, job: Job) -> Call | SubmitAnswer:
+        """Give the order ready to be sent, its references uploaded where they have to be, or what stands against it.
 
-        Raises BudgetReachedError, StaleJobError or StopRunError before anything was sent.
+        Nothing is sent that costs money and nothing is recorded of the job, so that it may be cancelled at any time. Raises StopRunError.
         """
-        order = await self._prepared(job)
+        attached = await self.attacher.attach(job)
+        if not isinstance(attached, tuple):
+            return _unsent(attached)
+        try:
+            return self.dialect.submit(job, attached)
+        except InputError as error:
+            return r.Rejected(reason="refused", message=str(error))
+
+    async def order(self, job: Job, order: Call | SubmitAnswer) -> tuple[Job, SubmitAnswer]:
+        """Send what ``prepare`` gave, once the intent is durable; the answer is still to be settled.
+
+        Raises BudgetReachedError or StaleJobError before anything was sent.
+        """
         limits = self.judge.limits
         job = await self.recorder.record(
             job,
@@ -160,16 +172,6 @@ class Steps:
             return settled
         unknown = e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
         return await self.recorder.record(job, unknown, actor="recovery")
-
-    async def _prepared(self, job: Job) -> Call | SubmitAnswer:
-        """Give the order ready to be sent, or what stands against it before anything was sent."""
-        attached = await self.attacher.attach(job)
-        if not isinstance(attached, tuple):
-            return _unsent(attached)
-        try:
-            return self.dialect.submit(job, attached)
-        except InputError as error:
-            return r.Rejected(reason="refused", message=str(error))
 
     async def _send(self, job: Job, call: Call) -> SubmitAnswer:
         """Send the order; an answer that is the result is durable when this returns."""

@@ -128,7 +128,7 @@ def test_a_starter_fits_its_file(desk: Desk, name: str, content: str, expected: 
     """Prompt, id and labels are found, and the manifest loads without a problem."""
     path = desk.put(name, content)
 
-    text = starter(path)
+    text = starter(path).text
 
     assert all(line.replace("{path}", path.as_posix()) in text for line in expected)
     plan = desk.plan(text, head="")
@@ -138,7 +138,7 @@ def test_a_starter_fits_its_file(desk: Desk, name: str, content: str, expected: 
 @pytest.mark.parametrize("content", ["", "prompt\n"])
 def test_a_starter_for_an_empty_file_names_it(desk: Desk, content: str) -> None:
     """There is nothing to find, and the file's name can be written as the user likes."""
-    text = starter(desk.put("p.csv", content), written="p.csv")
+    text = starter(desk.put("p.csv", content), written="p.csv").text
 
     assert '- file: "p.csv"' in text
     assert "vars" not in text
@@ -146,16 +146,30 @@ def test_a_starter_for_an_empty_file_names_it(desk: Desk, content: str) -> None:
 
 def test_a_starter_needs_no_file(desk: Desk) -> None:
     """Then it brings two prompts of its own."""
-    assert desk.plan(starter(), head="").total == 2
+    assert desk.plan(starter().text, head="").total == 2
 
 
 def test_labels_of_a_starter_do_not_collide(desk: Desk) -> None:
     """Columns that would give the same label are not both taken, and an unspeakable column is called label."""
     rows = "".join(f"text {n},{n % 2},{n % 2},{n % 2}\n" for n in range(12))
 
-    text = starter(desk.put("p.csv", f"prompt,A b,a-B,画\n{rows}"))
+    made = starter(desk.put("p.csv", f"prompt,A b,a-B,画\n{rows}"))
 
-    assert 'vars: {a_b: "A b", label: "画"}' in text
+    assert 'vars: {a_b: "A b", label: "画"}' in made.text
+    assert ("a-B",) == made.ignored
+
+
+def test_columns_called_like_parameters_set_them(desk: Desk) -> None:
+    """A ratio of each row takes the place of the axis; a second column of that name, and one that is no label, are left out."""
+    rows = "".join(f"text {n},{('1:1', '16:9')[n % 2]},high,2:3,note {n}\n" for n in range(4))
+
+    made = starter(desk.put("p.csv", f"prompt,Ratio,quality,RATIO,notes\n{rows}"), params=("ratio", "quality", "size"))
+
+    assert "params: {ratio: Ratio, quality: quality}" in made.text
+    assert (("Ratio", "quality"), ("RATIO", "notes")) == (made.params, made.ignored)
+    plan = desk.plan(made.text, head="")
+    assert (4, ()) == (plan.total, plan.warnings)
+    assert {'{"model":"gpt-image-2","quality":"high","ratio":"16:9","resolution":"1k"}'} < {job.params for job in plan.jobs()}
 
 
 def test_the_head_of_the_tests_is_a_manifest(desk: Desk) -> None:

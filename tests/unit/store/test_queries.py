@@ -116,6 +116,25 @@ def test_events_are_streamed_from_a_point(table: Table) -> None:
     assert [] == list(queries.events(table.engine, batch="day"))
 
 
+def test_money_without_certainty_is_told(open_table: OpenTable) -> None:
+    """Bought orders of this batch that have neither cost nor estimate, and unproven ones with their price; open ones are not bought yet."""
+    table, other = open_table(5), open_table(1, name="day")
+    for job_id, reserved, kind in (
+        (1, None, e.SubmitAccepted),
+        (2, None, e.SubmitUnknown),
+        (3, 50, e.SubmitUnproven),
+        (4, None, e.SubmitNotSent),
+    ):
+        table.record(job_id, e.SubmitStarted, reserved=reserved)
+        table.record(job_id, kind, **({"cost": None} if kind is e.SubmitAccepted else {}))
+    table.record(5, e.SubmitStarted, reserved=None)
+
+    found = queries.doubts(table.engine, table.batch_id)
+
+    assert queries.Doubts(unpriced=2, unproven=1, unproven_micros=50) == found
+    assert queries.Doubts(unpriced=0, unproven=0, unproven_micros=None) == queries.doubts(other.engine, other.batch_id)
+
+
 def test_the_only_batch_needs_no_name(open_table: OpenTable) -> None:
     """One batch is meant when none is named; with two the names are listed."""
     table = open_table(1)

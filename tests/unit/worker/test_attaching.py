@@ -311,3 +311,16 @@ def test_an_upload_that_cannot_be_kept_stops_the_run_before_any_order() -> None:
 
     assert stop is not None
     assert (7, "storage", []) == (stop.exit_code, stop.reason, run.client.orders)
+
+
+def test_draining_does_not_wait_for_an_upload() -> None:
+    """No order has begun while its reference travels: the first Ctrl-C lets go of it, and nothing is recorded or bought."""
+    run = _with_shoes()
+    run.client.ask_s = 250.0
+
+    stop = run.run(later={1.0: run.interrupt})
+
+    assert stop is not None
+    assert "interrupted" == stop.reason
+    assert run.clock.monotonic() < 100
+    assert ([], State.PLANNED, 0) == (run.client.orders, run.job().state, run.job().version)
