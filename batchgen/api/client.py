@@ -43,6 +43,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _EXPIRED: Final = frozenset({403, 404, 410})
 _VERBATIM: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]_~]+")
 _MIN_SECRET_CHARS: Final = 8
+_ESCAPED: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00((?!22|5[cC])[2-7][0-9a-fA-F])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +134,16 @@ class HttpClient:
             "api": base,
             "sync": base if sync is None else _checked_base(sync, endpoint.api_path, "provider.sync_base_url"),
         }
-        self._key = None if endpoint.key is None else _checked_key(endpoint.key)
+        key = None if endpoint.key is None else _checked_key(endpoint.key)
+        self._key_bytes: Final = (key or "").encode()
+        self._hides_key: Final = len(self._key_bytes) >= _MIN_SECRET_CHARS
         self._policy = Policy(loopback=all(is_loopback_host(base.host) for base in self._bases.values()))
         self._submit_timeout_s = submit_timeout_s
         self._download_timeout_s = download_timeout_s
         self._patience = patience or Patience()
         self._plain_headers: Final = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         header, value = endpoint.authorization
-        shown = {} if self._key is None else {header: value.replace("{key}", self._key)}
+        shown = {} if key is None else {header: value.replace("{key}", key)}
         self._api_headers: Final = {**self._plain_headers, "Accept": "application/json", **shown}
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._orders = httpx.AsyncHTTPTransport(
@@ -240,8 +243,8 @@ class HttpClient:
 
     async def _keep(self, response: httpx.Response, answer: Answer) -> Reply:
         """Write an answer down as it comes, and give what is left of it to read."""
-        answer.begin(response.status_code, {name.lower(): value for name, value in response.headers.items()})
-        async for chunk in response.aiter_raw():
+        answer.begin(response.status_code, {name.lower(): self._without_key(value) for name, value in response.headers.items()})
+        async for chunk in self._scrubbed(response.aiter_raw()):
             answer.write(chunk)
         kept = await asyncio.to_thread(answer.finish)
         return replace(self._reply(kept.status, kept.headers, kept.body), parts=kept.parts)
@@ -266,9 +269,26 @@ class HttpClient:
         """Put an answer together: the time of receipt where the server names none (RFC 9110, 6.6.1), and no key echoed back."""
         named = {name.lower(): value for name, value in headers.items()}
         named.setdefault("date", formatdate(usegmt=True))
-        if self._key is not None and len(self._key) >= _MIN_SECRET_CHARS:
-            body = body.replace(self._key.encode(), b"[key]")
+        if self._hides_key:
+            body = _plain(body).replace(self._key_bytes, b"[key]")
         return Reply(status=status, headers=named, body=body)
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key_bytes.decode(), "[key]") if self._hides_key else text
+
+    async def _scrubbed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Take an echoed key out of a stream, also where it lies across two chunks."""
+        if not self._hides_key:
+            async for chunk in chunks:
+                yield chunk
+            return
+        held, tail = b"", len(self._key_bytes) - 1
+        async for chunk in chunks:
+            held = (held + chunk).replace(self._key_bytes, b"[key]")
+            if len(held) > tail:
+                yield held[:-tail]
+                held = held[-tail:]
+        yield held
 
     @staticmethod
     def _order_failure(error: Exception, host: str, *, is_sent: bool) -> ExchangeError | StopRunError:
@@ -443,6 +463,11 @@ async def _whole(chunks: AsyncIterator[bytes]) -> bytes | None:
         if len(gathered) > MAX_JSON_BYTES:
             return None
     return bytes(gathered)
+
+
+def _plain(body: bytes) -> bytes:
+    """Write escaped ASCII letters and signs as themselves, which changes no JSON: an echoed key must not hide behind an escape."""
+    return _ESCAPED.sub(lambda found: found[1] + bytes([int(found[2], 16)]), body) if b"\\u00" in body else body
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -14,6 +14,7 @@ MAX_BYTES: Final = 1 << 20
 
 _MAX_DIGITS: Final = 64
 _EXCERPT_CHARS: Final = 300
+_HALVES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89a-fA-F][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?")
 _PART: Final = re.compile(r"\x00part:(0|[1-9][0-9]{0,5})")
 
 
@@ -28,7 +29,7 @@ def parse(body: bytes) -> Mapping[str, object] | None:
         return None
     try:
         read = json.loads(
-            body.decode("utf-8-sig"),
+            _encodable(body.decode("utf-8-sig")),
             object_pairs_hook=_unique,
             parse_float=_fraction,
             parse_int=_whole,
@@ -49,6 +50,18 @@ def part_of(value: object) -> int | None:
     """Give the number of the part that was cut out where this value stands, or None for anything else."""
     found = _PART.fullmatch(value) if isinstance(value, str) else None
     return None if found is None else int(found[1])
+
+
+def _encodable(text: str) -> str:
+    """Put U+FFFD in the place of escaped halves of pairs: a text that holds one can be stored and printed nowhere."""
+    return _HALVES.sub(_whole_pair, text) if "\\ud" in text or "\\uD" in text else text
+
+
+def _whole_pair(found: re.Match[str]) -> str:
+    before, first, second = found.groups()
+    if second is not None and first[1] in "89abAB":
+        return found[0]
+    return before + "\\ufffd" * (1 if second is None else 2)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

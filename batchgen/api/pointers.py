@@ -39,7 +39,7 @@ def usable_id(value: object) -> str | None:
         return str(value)
     if not isinstance(value, str) or len(value) > _MAX_ID_CHARS:
         return None
-    return value if value.isprintable() and value.strip(" .") else None
+    return value if value.isprintable() and value.strip(" .") and "\ufffd" not in value else None
 
 
 def usable_urls(values: Iterable[object]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ cut, and of a download only its size and type are kept.
 import json
 import os
 import re
+import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from batchgen.core.dialects import Call, Reply
-from batchgen.core.errors import ExchangeError, FileError, InputError
+from batchgen.core.errors import ExchangeError, InputError
 from batchgen.core.ports import Answer, Client, Fetched, Sink
 from batchgen.logs.redact import Redactor
 
@@ -23,28 +24,32 @@ _MARK: Final = '"\\u0000part:'
 _MARK_ESCAPED: Final = '"\\\\x00part:'
 """The mark of a part that was cut out (``core.dialects.Reply``), as JSON writes it, and as it looks once its NUL was made visible."""
 _PICTURE: Final = re.compile(r"(data:[\w.+/-]*;base64,)?[A-Za-z0-9+/\s]{200,}={0,2}")
+_APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _MAX_BODY_BYTES: Final = 1 << 20
 
 
+Wrap = Callable[[Client, str], Client]
+"""Puts something around a client; told the key, so that it can keep it out of what it writes."""
+
+
 @contextmanager
-def recorded(folder: Path | None, *, secrets: list[str]) -> Iterator[Callable[[Client], Client]]:
+def recorded(folder: Path | None) -> Iterator[Wrap]:
     """Give what puts a recorder around a client for the length of the block; without a folder, nothing.
 
-    Exchanges are appended to ``exchanges.jsonl`` there (mode 0600). Raises FileError when it cannot be opened.
+    Exchanges are appended to ``exchanges.jsonl`` there (mode 0600). Raises InputError when it cannot be opened.
     """
     if folder is None:
-        yield lambda client: client
+        yield lambda client, _key: client
         return
-    path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        raise InputError(f"--record {folder}: there is a file of that name") from None
+        descriptor = os.open(folder / NAME, _APPENDING, 0o600)
     except OSError as error:
-        raise FileError(f"cannot record into {path}: {error.strerror}") from error
+        raise InputError(f"--record {folder}: {NAME} cannot be written there: {error.strerror}") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yield lambda client: RecordingClient(client, file, Redactor(secrets))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"--record {folder}: {NAME} there is no regular file")
+        yield lambda client, key: RecordingClient(client, file, Redactor([key]))
 
 
 @dataclass(frozen=True, slots=True)

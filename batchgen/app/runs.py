@@ -78,7 +78,7 @@ def work(
     ``prepare`` is called once the database is ours, before the batch is read. Without a name the only batch is meant.
     Raises LockedError when another runner holds the database, InputError, StopRunError or StoreError before anything was sent.
     """
-    with database.writing(settings) as thread, RunLock(settings.db_url):
+    with recorded(wishes.record) as wrap, database.writing(settings) as thread, RunLock(settings.db_url):
         if prepare is not None:
             prepare(thread)
         stored = queries.batch_named(thread.engine, batch)
@@ -90,7 +90,7 @@ def work(
         if run.on_ambiguous != "hold":
             diary.get("run").warning("run.policy_not_available", on_ambiguous=run.on_ambiguous, instead="hold, then batchgen resolve")
         now = SystemClock().now()
-        with vendor.reached(run, settings, folder=_folder_of(settings)) as reached, recorded(wishes.record, secrets=[key]) as wrap:
+        with vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             shift = Shift(
                 batch=stored.name,
                 batch_id=stored.id,
@@ -101,7 +101,7 @@ def work(
                 thread=thread,
                 vendor=reached,
                 limits=wishes.upon(run.limits(now=now), now=now),
-                wrap=wrap,
+                wrap=lambda client: wrap(client, key),
             )
             report = shift.work(watch=watch, fit=fit)
         notify(run, settings, report, diary.get("run"))

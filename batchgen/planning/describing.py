@@ -50,7 +50,7 @@ _KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_-]{20,}")
 _KEY_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "x-key", "cookie"})
 _OUR_HEADERS: Final = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 _KEY_HINT: Final = "write {key} under auth, and the name of the key's variable under provider.api_key_env"
-_WORD: Final = re.compile(r"[a-z0-9-]+")
+_WORD: Final = re.compile(r"[a-z0-9-]{1,64}")
 _ALWAYS: Final = frozenset({"model", "sample", "key"})
 _PHASES: Final = ("running", "done", "failed", "canceled")
 
@@ -187,7 +187,7 @@ def _check(vendor: Vendor, told: _Told, taken: Collection[str]) -> None:
 
 def _check_auth(auth: Auth, told: _Told) -> None:
     rest = auth.value.replace("{key}", " ")
-    if auth.value.count("{key}") != 1:
+    if auth.value.count("{key}") != 1 or "{{" in auth.value:
         told.error("E110", "must hold {key} exactly once, in the key's place", ("auth", "value"), hint=_KEY_HINT)
     elif _is_secret(rest):
         told.error("E110", "this looks like a key; only {key} may stand for it", ("auth", "value"), hint=_KEY_HINT)

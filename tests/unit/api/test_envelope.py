@@ -112,3 +112,20 @@ def test_excerpt_shows_a_body_on_one_line(body: bytes, text: str) -> None:
 def test_excerpt_is_short() -> None:
     """A megabyte of HTML does not become a megabyte of log."""
     assert len(excerpt(b"x" * 1_000_000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("escaped", "read"),
+    [
+        (r"bad \ud800 thing", "bad \ufffd thing"),
+        (r"\uDFFF", "\ufffd"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\ude00\ude00", "\ufffd\ufffd"),
+        (r"\\ud800", "\\ud800"),
+        (r"\\\ud800", "\\\ufffd"),
+    ],
+)
+def test_halves_of_pairs_become_a_mark(escaped: str, read: str) -> None:
+    """What no file, database or terminal can hold does not leave the parser; pairs and escaped backslashes stay as they are."""
+    assert {"a": read, read: 1} == parse(f'{{"a": "{escaped}", "{escaped}": 1}}'.encode())

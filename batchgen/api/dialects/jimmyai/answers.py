@@ -112,6 +112,10 @@ def task_message(answer: Answer) -> str:
     return _words(answer.task, _TASK_MESSAGE_KEYS)
 
 
+_MOST_DIGITS: Final = 100
+"""An amount or instant with more digits before or after its point is nonsense, and would overflow in the first sum."""
+
+
 def decimal(value: object) -> Decimal | None:
     """Read a finite decimal from a JSON number or numeric text."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
@@ -120,7 +124,7 @@ def decimal(value: object) -> Decimal | None:
         amount = Decimal(value)
     except ArithmeticError:
         return None
-    return amount if amount.is_finite() else None
+    return amount if amount.is_finite() and abs(amount.adjusted()) <= _MOST_DIGITS else None
 
 
 def _code(body: Mapping[str, object]) -> str | None:

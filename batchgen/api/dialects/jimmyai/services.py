@@ -86,7 +86,7 @@ class Services:
             case Throttled() | Stopped() | Rejected():
                 return reading
             case Accepted() | Delivered() | Busy() | Unproven() | Unreadable():
-                return Trouble(message=answer.message)
+                return Trouble(message="the answer names no usable address" if answer.is_success else answer.message)
 
     def account_calls(self) -> Sequence[Call]:
         """Build the questions about the account's money: what it holds, then what the key may spend of it."""

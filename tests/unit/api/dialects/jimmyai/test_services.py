@@ -64,8 +64,8 @@ def test_uploads_are_the_same_bytes_each_time() -> None:
         ({"url": URL}, 200, Uploaded(url=URL)),
         ({"url": URL}, 500, Trouble(message=f'HTTP 500: {{"url": "{URL}"}}')),
         ({"code": -1, "msg": "boom", "data": {"url": URL}}, 200, Trouble(message="boom")),
-        ({"code": 20000, "msg": "ok", "data": {"url": "upload/mug.png"}}, 200, Trouble(message="ok")),
-        ({"code": 20000, "msg": "ok", "data": None}, 200, Trouble(message="ok")),
+        ({"code": 20000, "msg": "ok", "data": {"url": "upload/mug.png"}}, 200, Trouble(message="the answer names no usable address")),
+        ({"code": 20000, "msg": "ok", "data": None}, 200, Trouble(message="the answer names no usable address")),
         (
             {"code": 20002, "msg": "unsupported file format", "data": None},
             200,
@@ -186,3 +186,14 @@ def test_no_bytes_make_a_service_raise(status: int, body: bytes) -> None:
     assert not isinstance(DIALECT.read_upload(answer), Uploaded)
     assert isinstance(DIALECT.read_account([answer, answer]), Stopped | Trouble)
     assert DIALECT.read_catalogue(answer) is None
+
+
+@pytest.mark.parametrize("told", ["1e999999999", 10**400, "1e-999999999"])
+def test_money_beyond_all_sense_is_unknown(told: object) -> None:
+    """A figure that no sum can hold does not stop a run."""
+    odd = Reply(status=200, body=json.dumps({"code": 20000, "data": {"balance": told, "used_coin": "1e-999999999"}}).encode())
+
+    account = DIALECT.read_account([odd, odd])
+
+    assert isinstance(account, Account)
+    assert account.available is None
