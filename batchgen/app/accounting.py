@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchgen.app.asking import ask, replies
+from batchgen.app.asking import ask, reason, replies
 from batchgen.app.loading import load_plan
 from batchgen.app.pricing import look_up, read
 from batchgen.app.vendor import dialect_named, dialect_of, endpoint_of, require_key
+from batchgen.app.wording import counted
 from batchgen.core.dialects import Account, Accounts, Dialect, Priced, Rules
 from batchgen.core.errors import ExchangeError, InputError, StopRunError
 from batchgen.core.exits import Exit
@@ -60,7 +61,7 @@ class Statement:
         if self.prices is None:
             yield "  prices    the vendor tells none"
             return
-        yield f"  prices    {len(self.prices.prices)} names, {self.prices.at:%Y-%m-%d %H:%M} UTC"
+        yield f"  prices    {counted(len(self.prices.prices), 'name')}, {self.prices.at:%Y-%m-%d %H:%M} UTC"
         yield f"            from {self.prices.source}"
         width = max(map(len, self.prices.prices))
         for name, price in sorted(self.prices.prices.items()):
@@ -92,10 +93,10 @@ def statement(provider: ProviderSettings, settings: Settings) -> Statement:
         endpoint = endpoint_of(provider, dialect, key=require_key(provider, settings))
         answers = ask(endpoint, dialect.account_calls(), user_agent=settings.user_agent, patience_s=_PATIENCE_S)
         if isinstance(answers, ExchangeError | InputError):
-            raise _silent(host, str(answers))
+            raise InputError(f"{host} could not be asked: {reason(answers)}; look at provider.base_url and the network")
         account = _told(dialect.read_account(answers), host)
     return Statement(
-        vendor=f"{dialect.name} at {host}", unit=dialect.unit, account=account, prices=look_up(provider, settings), rules=dialect
+        vendor=f"{dialect.name} at {host}", unit=dialect.unit, account=account, prices=look_up(provider, settings).listed, rules=dialect
     )
 
 
@@ -146,11 +147,7 @@ def _told(reading: Reading, host: str) -> Account:
             said = f" ({message})" if message else ""
             raise StopRunError(f"the API key was rejected by {host}{said}", exit_code=Exit.AUTH, reason="auth")
         case Trouble(message=message):
-            raise _silent(host, message)
-
-
-def _silent(host: str, why: str) -> InputError:
-    return InputError(f"{host} does not tell the account: {why}; look at provider.base_url and the network")
+            raise InputError(f"{host} does not tell the account: {message}; look at provider.base_url")
 
 
 def _account_lines(account: Account, unit: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Ask a vendor free questions outside of a run: prices and the account's money."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from threading import Thread
 from typing import Final
@@ -14,6 +15,8 @@ Answers = Sequence[Reply] | ExchangeError | InputError
 """The replies in the order of the calls, or why there are none."""
 
 _CONNECT_S: Final = 3.0
+_CLASS: Final = re.compile(r"[a-z ]*error(?: \((?P<system>.*)\))?")
+"""What the client says: an error's class in words, and the system's own words where there are any."""
 
 
 def ask(endpoint: Endpoint, calls: Sequence[Call], *, user_agent: str, patience_s: float) -> Answers:
@@ -32,6 +35,16 @@ async def replies(client: Client, calls: Sequence[Call]) -> Sequence[Reply] | Ex
         return [await client.ask(call) for call in calls]
     except ExchangeError as error:
         return error
+
+
+def reason(error: ExchangeError | InputError) -> str:
+    """Say in plain words why there are no replies, without the host's name and without a library's class."""
+    host = error.host if isinstance(error, ExchangeError) else ""
+    told = str(error).removeprefix(f"{host}: ")
+    named = _CLASS.fullmatch(told)
+    if named is None:
+        return told
+    return named["system"] or ("no answer in time" if "timeout" in told else "the connection broke off")
 
 
 def _asked(endpoint: Endpoint, calls: Sequence[Call], user_agent: str) -> Answers:

@@ -1,9 +1,11 @@
 """The job database as a thing: open it, upgrade it, copy it, check it."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchgen.app.calling import program
 from batchgen.core.errors import StoreError
 from batchgen.settings import DEFAULT_DB, Settings, resource_dir
 from batchgen.store import backup as copies
@@ -51,9 +53,9 @@ def place(settings: Settings) -> str:
 
 
 def command(settings: Settings) -> str:
-    """Give the words with which a person reaches this database: ``batchgen``, with ``--db`` where it is not the default."""
+    """Give the words with which a person reaches this database: the program, with ``--db`` where it is not the default."""
     path = file_of(parse(settings.db_url))
-    return "batchgen" if path == Path(DEFAULT_DB) else f"batchgen --db {place(settings)}"
+    return program() if path == Path(DEFAULT_DB) else f"{program()} --db {shlex.quote(place(settings))}"
 
 
 def revisions(settings: Settings) -> tuple[str | None, str]:

@@ -2,9 +2,9 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from batchgen.app import database
+from batchgen.app.calling import own_words, program
 from batchgen.app.deciding import resolve
 from batchgen.app.reading import JobFilter, counts, jobs, status
+from batchgen.app.wording import counted
 from batchgen.core.errors import InputError
 from batchgen.core.states import State
 from batchgen.settings import Settings
@@ -51,12 +54,12 @@ class _Stage:
         return self.folder / "demo.db"
 
     def command(self, *words: str) -> list[str]:
-        """Give the words of a child process that runs one batchgen command."""
-        return [sys.executable, "-m", "batchgen", "--db", "demo.db", *words]
+        """Give the words of a child process that runs one batchgen command, as a person would type them where the demo was started."""
+        return [*own_words(), "--db", str(self.db), *words]
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start one command; it talks to the same terminal."""
-        return subprocess.Popen(self.command(*words), cwd=self.folder, env=self.environment)  # noqa: S603 - our own command line
+        return subprocess.Popen(self.command(*words), env=self.environment)  # noqa: S603 - our own command line
 
     def settings(self) -> Settings:
         """Give the settings under which the demo's database is read."""
@@ -79,7 +82,7 @@ def play(folder: Path, *, jobs: int, say: Say) -> int:
         say(f"1. A vendor answers on {vendor.url}: it bills, throttles, breaks downloads (profile rough).")
         say("2. The run starts …")
         saved = _run_until_killed(stage, at=jobs * 2 // 5)
-        say(f"3. … and is killed with SIGKILL after {saved} images. What the database knows:")
+        say(f"3. … and is killed with SIGKILL after {counted(saved, 'image')}. What the database knows:")
         _finish(stage, "status", _BATCH)
         say("4. The same batch is resumed:")
         code = _finish(stage, "resume", _BATCH)
@@ -88,11 +91,19 @@ def play(folder: Path, *, jobs: int, say: Say) -> int:
         say("5. Every invariant checked, every file re-hashed:")
         code = _finish(stage, "verify", _BATCH) or code
         say(f"6. {_bill(vendor.url, stage)}")
+    command = database.command(stage.settings())
     say("")
-    say(f"Look at the pictures:     {folder}/out/")
-    say(f"Look at one job's story:  batchgen --db {folder}/demo.db show KEY   (keys: batchgen --db {folder}/demo.db jobs)")
-    say("Start your own:           batchgen init --from prompts.csv && batchgen plan manifest.yaml")
+    say(f"Look at the pictures:     {shlex.quote(str(folder / 'out'))}")
+    say(f"Look at all jobs:         {command} jobs")
+    say(f"Look at one job's story:  {command} show {_any_key(stage)}")
+    say(f"Start your own:           {program()} init nights && {program()} plan nights/manifest.yaml")
     return code
+
+
+def _any_key(stage: _Stage) -> str:
+    """Give the beginning of some job's key, of a saved one if there is any."""
+    found = next(jobs(stage.settings(), JobFilter(batch=_BATCH, states=(State.SAVED, *State), limit=1)))
+    return str(found["key"])[:8]
 
 
 def _manifest(url: str, jobs: int) -> str:
@@ -121,7 +132,7 @@ retry: {{attempts: 5, backoff: {{initial: 500ms, max: 5s}}}}
 
 def _run_until_killed(stage: _Stage, *, at: int) -> int:
     """Start the run, kill it with SIGKILL once ``at`` images are saved, and give how many were."""
-    worker = stage.start("run", "demo.yaml", "-y")
+    worker = stage.start("run", str(stage.folder / "demo.yaml"), "-y")
     give_up_at = time.monotonic() + _PATIENCE_S
     while worker.poll() is None and time.monotonic() < give_up_at:
         saved = counts(stage.settings(), _BATCH).get(State.SAVED, 0) if stage.db.exists() else 0
@@ -164,14 +175,15 @@ def _bill(url: str, stage: _Stage) -> str:
     charged = _tasks(lines, "charge")
     refunded = _tasks(lines, "refund")
     saved = counts(stage.settings(), _BATCH).get(State.SAVED, 0)
-    verdict = _verdict(len(charged) - len(refunded), saved)
-    return f"The vendor billed {len(charged)} tasks and refunded {len(refunded)}; {saved} images are saved: {verdict}"
+    verdict = _verdict(len(charged) - len(refunded), saved, database.command(stage.settings()))
+    billed = f"The vendor billed {counted(len(charged), 'task')} and refunded {len(refunded)}"
+    return f"{billed}; {counted(saved, 'image')} saved: {verdict}"
 
 
-def _verdict(paid: int, saved: int) -> str:
+def _verdict(paid: int, saved: int, command: str) -> str:
     if paid == saved:
         return "none bought twice, none lost."
-    return f"{paid - saved} are still with the vendor or in doubt; batchgen status says which."
+    return f"{paid - saved} are still with the vendor or in doubt; {command} status says which."
 
 
 def _tasks(lines: Sequence[dict[str, str]], event: str) -> set[str]:

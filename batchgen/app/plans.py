@@ -9,21 +9,24 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from batchgen import __version__
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
 from batchgen.app.loading import load_plan
-from batchgen.app.pricing import look_up, price_of, prices_of
+from batchgen.app.pricing import Asked, look_up, price_of, prices_of
 from batchgen.app.vendor import dialect_of
+from batchgen.app.wording import at_least, counted
 from batchgen.core.errors import ManifestError
 from batchgen.core.money import from_micros, shown
 from batchgen.core.pricing import PriceList, RowKind
 from batchgen.core.problems import Problem
 from batchgen.planning.plan import Plan
+from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import plans, prospects, queries
-from batchgen.store.engine import open_engine
+from batchgen.store.engine import Database, open_engine
 from batchgen.store.plans import NewPlan, PlanChange
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.prices import Prices
@@ -44,12 +47,17 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What the rows still to be ordered may cost, in micros, as far as prices are known; ``listed`` is the catalogue that was asked."""
+    """What the rows still to be ordered may cost, in micros, as far as prices are known; ``asked`` tells of the vendor's catalogue."""
 
     unit: str
     known_micros: int
     unpriced_rows: int
-    listed: PriceList | None = None
+    asked: Asked
+
+    @property
+    def listed(self) -> PriceList | None:
+        """Give the catalogue, if there is one."""
+        return self.asked.listed
 
     @property
     def total_micros(self) -> int | None:
@@ -61,12 +69,15 @@ class Costs:
             return shown(self.known_micros, self.unit)
         if not self.known_micros:
             return "unknown (no price is known yet)"
-        return f"unknown: {shown(self.known_micros, self.unit)} and {self.unpriced_rows} rows without a known price"
+        return at_least(self.known_micros, self.unit, unpriced=f"{counted(self.unpriced_rows, 'row')} without a known price")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A plan held against the database: what saving and running it would do."""
+    """A plan held against the database: what saving and running it would do.
+
+    ``former`` is the provider of the batch's latest stored plan where that is another; empty where it is the same.
+    """
 
     plan: Plan
     change: PlanChange
@@ -75,6 +86,8 @@ class Preview:
     image_bytes: int
     free_bytes: int
     is_partial: bool
+    has_cost_budget: bool
+    former: str = ""
 
     @property
     def name(self) -> str:
@@ -93,15 +106,17 @@ class Preview:
 
     def question(self) -> str:
         """Ask for agreement, with the figures."""
-        return f"order {self.waiting} images? cost: {self.costs}"
+        return f"order {counted(self.waiting, 'image')}? cost: {self.costs}"
 
     def lines(self) -> Iterator[str]:
         """Give the plan for people, one line each."""
         change = self.change
-        yield f"{self.name}: {self.plan.total} rows from {self.plan.path}"
+        yield f"{self.name}: {counted(self.plan.total, 'row')} from {self.plan.path}"
         for sweep in self.plan.summary.sweeps:
-            dropped = f", {sweep.dropped} cells dropped" if sweep.dropped else ""
-            yield f"  {sweep.name}: {sweep.prompts} prompts x {sweep.cells} cells x {sweep.samples} samples = {sweep.rows} rows{dropped}"
+            dropped = f", {counted(sweep.dropped, 'cell')} dropped" if sweep.dropped else ""
+            factors = ((sweep.prompts, "prompt"), (sweep.cells, "cell"), (sweep.samples, "sample"))
+            product = " x ".join(counted(number, noun) for number, noun in factors)
+            yield f"  {sweep.name}: {product} = {counted(sweep.rows, 'row')}{dropped}"
         kept = f"kept {change.kept} (done {change.done}, renamed {change.changed})"
         yield f"  new {change.new} · {kept} · restored {change.restored} · retired {change.retired}"
         for word, count in sorted(change.reasons.items()):
@@ -111,10 +126,21 @@ class Preview:
         if self.costs.listed is not None:
             yield f"  prices of {self.costs.listed.at:%Y-%m-%d %H:%M} UTC from {self.costs.listed.source}"
         yield f"  disk about {self.image_bytes / 1e9:.2f} GB, free {self.free_bytes / 1e9:.2f} GB, in {self.plan.settings.output.dir}"
+        for warning in self.warnings():
+            yield f"  warning: {warning}"
+
+    def warnings(self) -> Iterator[str]:
+        """Say what the figures alone do not show."""
+        if self.costs.asked.trouble:
+            yield self.costs.asked.trouble
+        if self.costs.unpriced_rows and self.has_cost_budget:
+            yield "a cost budget cannot be kept for rows without a price; write provider.prices"
         if self.image_bytes > self.free_bytes:
-            yield "  warning: the images may not fit on the disk"
-        if change.elsewhere:
-            yield f"  warning: {change.elsewhere} of the new rows are bought already in another batch; a new name buys them again"
+            yield "the images may not fit on the disk"
+        if self.change.elsewhere:
+            yield f"{self.change.elsewhere} of the new rows are bought already in another batch; a new name buys them again"
+        if self.former and self.change.done:
+            yield f"{self.change.done} of the done rows came from {self.former}; a new name orders them again"
 
 
 def check(path: Path, settings: Settings, *, max_jobs: int) -> Checked:
@@ -134,23 +160,32 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     """
     plan = load_plan(path, settings.env, max_jobs=max_jobs, sets=sets, only=only)
     provider = plan.settings.provider
-    listed = None if offline else look_up(provider, settings)
-    prices = partial(prices_of, provider, dialect_of(provider), listed)
+    asked = Asked() if offline else look_up(provider, settings)
+    prices = partial(prices_of, provider, dialect_of(provider), asked.listed)
+    seen = partial(
+        Preview,
+        plan=plan,
+        free_bytes=_free_bytes(Path(plan.settings.output.dir)),
+        is_partial=bool(only),
+        has_cost_budget=plan.settings.budget_cost is not None,
+    )
     if not database.exists(settings):
         change = _all_new(plan)
-        costs = _priced(change.new_by_order, prices({}), listed)
-        return _judged(plan, change, costs, waiting=change.new, bytes_each=None, only=only)
+        costs = _priced(change.new_by_order, prices({}), asked)
+        return seen(change=change, costs=costs, waiting=change.new, image_bytes=change.new * _TYPICAL_BYTES)
     engine = open_engine(database.require(settings), readonly=True)
     try:
         change = plans.compare(engine, plan.settings.name, plan.jobs(), retire=not only)
         outlook = prospects.outlook(engine, plan.settings.name)
         learned = queries.learned_costs(engine)
+        former = _former_provider(engine, plan.settings)
     finally:
         engine.dispose()
     unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
-    costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), listed)
+    costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), asked)
     waiting = change.new + change.restored + unfinished
-    return _judged(plan, change, costs, waiting=waiting, bytes_each=outlook.mean_bytes, only=only)
+    image_bytes = waiting * (outlook.mean_bytes or _TYPICAL_BYTES)
+    return seen(change=change, costs=costs, waiting=waiting, image_bytes=image_bytes, former=former)
 
 
 def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int], None]) -> None:
@@ -204,7 +239,7 @@ def as_document(preview: Preview) -> dict[str, object]:
             {"name": s.name, "prompts": s.prompts, "cells": s.cells, "samples": s.samples, "rows": s.rows, "dropped": s.dropped}
             for s in preview.plan.summary.sweeps
         ],
-        "warnings": [str(warning) for warning in preview.plan.warnings],
+        "warnings": [*map(str, preview.plan.warnings), *preview.warnings()],
     }
 
 
@@ -213,26 +248,25 @@ def _all_new(plan: Plan) -> PlanChange:
     return PlanChange(new=plan.total, reasons=Counter(never_planned=plan.total), new_by_order=Counter(plan.summary.kinds))
 
 
-def _judged(plan: Plan, change: PlanChange, costs: Costs, *, waiting: int, bytes_each: int | None, only: Sequence[str]) -> Preview:
-    return Preview(
-        plan=plan,
-        change=change,
-        costs=costs,
-        waiting=waiting,
-        image_bytes=waiting * (bytes_each or _TYPICAL_BYTES),
-        free_bytes=_free_bytes(Path(plan.settings.output.dir)),
-        is_partial=bool(only),
-    )
+def _former_provider(engine: Database, run: RunSettings) -> str:
+    """Name whom the batch's latest stored plan orders from, where it is somebody else than now."""
+    stored = [batch for batch in queries.batches(engine) if batch.name == run.name]
+    if not stored:
+        return ""
+    former, now = RunSettings.from_json(queries.latest_plan(engine, stored[0].id).settings).provider, run.provider
+    if former.use != now.use:
+        return former.use
+    return "" if former.base_url == now.base_url else urlsplit(former.base_url).netloc
 
 
-def _priced(rows_by_order: Mapping[RowKind, int], prices: Prices, listed: PriceList | None) -> Costs:
+def _priced(rows_by_order: Mapping[RowKind, int], prices: Prices, asked: Asked) -> Costs:
     """Add up what the rows may cost at most; those that nobody has priced are counted."""
     found = [(price_of(prices, asked), rows) for asked, rows in rows_by_order.items()]
     return Costs(
         unit=prices.rules.unit,
         known_micros=sum(price * rows for price, rows in found if price is not None),
         unpriced_rows=sum(rows for price, rows in found if price is None),
-        listed=listed,
+        asked=asked,
     )
 
 

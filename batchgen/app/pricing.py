@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
-from batchgen.app.asking import ask
+from batchgen.app.asking import ask, reason
 from batchgen.app.clock import SystemClock
 from batchgen.app.vendor import dialect_of, endpoint_of
 from batchgen.core.dialects import Call, Dialect, Priced, Reply
@@ -20,18 +21,27 @@ PATIENCE_S: Final = 5.0
 """A catalogue is a help: whoever plans does not wait longer for it."""
 
 
-def look_up(provider: ProviderSettings, settings: Settings) -> PriceList | None:
-    """Ask the vendor of a batch for its price catalogue; None when it has none, is the simulator, or does not answer in time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of asking for a catalogue: the list, or the trouble in one sentence; neither where there was nobody to ask."""
 
-    Sends no key.
-    """
+    listed: PriceList | None = None
+    trouble: str = ""
+
+
+def look_up(provider: ProviderSettings, settings: Settings) -> Asked:
+    """Ask the vendor of a batch for its price catalogue, unless it has none or is the simulator; sends no key."""
     dialect = dialect_of(provider)
     if provider.use == "sim" or not isinstance(dialect, Priced):
-        return None
+        return Asked()
     call = dialect.catalogue_call()
     endpoint = endpoint_of(provider, dialect, key=None)
     answers = ask(endpoint, [call], user_agent=settings.user_agent, patience_s=PATIENCE_S)
-    return None if isinstance(answers, Exception) else read(dialect, call, answers[0], base_url=endpoint.base_url)
+    host = urlsplit(endpoint.base_url).netloc
+    if isinstance(answers, Exception):
+        return Asked(trouble=f"{host} could not be asked for prices: {reason(answers)}")
+    listed = read(dialect, call, answers[0], base_url=endpoint.base_url)
+    return Asked(listed=listed, trouble="" if listed else f"{host} was asked for prices and told none (HTTP {answers[0].status})")
 
 
 def read(dialect: Priced, call: Call, reply: Reply, *, base_url: str) -> PriceList | None:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
 from batchgen.app.vendor import dialect_of
+from batchgen.app.wording import at_least, counted, money
 from batchgen.core.errors import InputError
 from batchgen.core.money import from_micros, shown
-from batchgen.core.states import LIVE, State
+from batchgen.core.states import LIVE, Outcome, State
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import queries
@@ -46,6 +47,7 @@ class Status:
     unit: str
     command: str
     totals: queries.Totals
+    doubts: queries.Doubts
     failures: Sequence[Mapping[str, Any]]
     ambiguous: Sequence[Mapping[str, Any]]
     oldest_task: Mapping[str, Any] | None
@@ -59,7 +61,7 @@ class Status:
             "output_dir": self.output_dir,
             "jobs": self.totals.jobs,
             "states": {state.value: count for state, count in self.totals.states.items()},
-            "money": {**money, "unit": self.unit, "orders": self.totals.orders},
+            "money": {**money, "unit": self.unit, "orders": self.totals.orders, "unpriced": self.doubts.unpriced},
             "ambiguous": [dict(row) for row in self.ambiguous],
             "failures": [dict(row) for row in self.failures],
             "oldest_task": dict(self.oldest_task) if self.oldest_task else None,
@@ -69,18 +71,19 @@ class Status:
     def lines(self) -> Iterator[str]:
         """Give the status for people, what needs a decision first."""
         states = self.totals.states
-        yield f"{self.name}  ({self.totals.jobs} jobs, images in {self.output_dir})"
+        yield f"{self.name}  ({counted(self.totals.jobs, 'job')}, images in {self.output_dir})"
         if states[State.AMBIGUOUS]:
-            unpriced = sum(row["at_risk_micros"] is None for row in self.ambiguous)
-            risk = shown(self.totals.held, self.unit) + (f" and {unpriced} without a known price" if unpriced else "")
-            yield f"  {states[State.AMBIGUOUS]} NEED A DECISION: their answers were lost; money at risk: {risk}"
+            need = "NEEDS" if states[State.AMBIGUOUS] == 1 else "NEED"
+            yield f"  {states[State.AMBIGUOUS]} {need} A DECISION: answers were lost; money at risk: {self._at_risk()}"
             yield f"    {self.command} jobs {self.name} --state ambiguous, then resolve KEY"
         for state in State:
             if states[state]:
                 yield f"  {states[state]:>9} {state.value:<10} {state.meaning}"
-        held = f", in doubt {shown(self.totals.held, self.unit)}" if self.totals.held else ""
-        reserved = f", reserved {shown(self.totals.reserved, self.unit)}" if self.totals.reserved else ""
-        yield f"  {self.totals.orders} orders; spent {shown(self.totals.spent, self.unit)}{reserved}{held}"
+        yield f"  {counted(self.totals.orders, 'order')}; {money(self.totals, self.doubts, self.unit)}"
+        if self.doubts.unproven:
+            amount = shown(self.doubts.unproven_micros or None, self.unit)
+            yield f"    in doubt, no decision needed: {amount} for {counted(self.doubts.unproven, 'order')} answered with"
+            yield "    a server error, then sent again or given up by policy"
         if self.oldest_task:
             yield f"  oldest task since {self.oldest_task['submitted_at']}"
         for row in self.failures[:_SHOWN_PROBLEMS]:
@@ -89,12 +92,20 @@ class Status:
         if left:
             yield f"  next: {self.command} resume {self.name}"
 
+    def _at_risk(self) -> str:
+        known = [row["at_risk_micros"] for row in self.ambiguous if row["at_risk_micros"] is not None]
+        unpriced = len(self.ambiguous) - len(known)
+        if not unpriced:
+            return shown(sum(known), self.unit)
+        return at_least(sum(known), self.unit, unpriced=f"{counted(unpriced, 'order')} without a price")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """All that is known of one job."""
+    """All that is known of one job; ``unit`` is that of its money."""
 
     told: Row
+    unit: str
 
     def as_object(self) -> Row:
         """Give the story as JSON."""
@@ -104,20 +115,26 @@ class Story:
         """Tell the story, oldest first."""
         job = self.told["job"]
         yield f"{job['key']}  {job['state']}" + (f" ({job['reason']})" if job["reason"] else "")
-        yield f"  prompt   {job['prompt']}"
-        yield f"  params   {', '.join(f'{name}={value}' for name, value in job['params'].items())}"
-        yield f"  row      {job['batch']} / {job['sweep']} / {job['prompt_id']} / {job['cell']} / sample {job['sample']}"
+        yield f"  prompt     {job['prompt']}"
+        yield f"  operation  {job['operation']}"
+        yield f"  params     {', '.join(f'{name}={value}' for name, value in job['params'].items())}"
+        for reference in job["refs"]:
+            yield f"  reference  {_reference(reference)}"
+        yield f"  row        {job['batch']} / {job['sweep']} / {job['prompt_id']} / {job['cell']} / sample {job['sample']}"
         if job["path"]:
-            yield f"  file     {job['output_dir']}/{job['path']}"
-            yield f"           {job['width']}x{job['height']}, {job['bytes']} bytes, sha256 {job['sha256']}"
+            yield f"  file       {job['output_dir']}/{job['path']}"
+            yield f"             {job['width']}x{job['height']}, {job['bytes']} bytes, sha256 {job['sha256']}"
         for attempt in self.told["attempts"]:
-            cost = attempt["cost_micros"] if attempt["cost_micros"] is not None else attempt["est_micros"]
-            priced = f", {from_micros(cost)}" if cost is not None else ""
+            priced = f", {self._price(attempt)}" if Outcome(attempt["outcome"]).is_chargeable else ""
             why = f" ({attempt['reason']}: {attempt['detail']})" if attempt["reason"] else ""
             yield f"  order {attempt['n']}  {attempt['outcome']}{priced}, task {attempt['task_id'] or '-'}, {attempt['opened_at']}{why}"
         for event in self.told["events"]:
             reason = f": {event['reason']}" if event["reason"] else ""
             yield f"  {event['at']}  {event['event']} -> {event['after']} by {event['actor']}{reason}"
+
+    def _price(self, attempt: Row) -> str:
+        cost = attempt["cost_micros"] if attempt["cost_micros"] is not None else attempt["est_micros"]
+        return "price unknown" if cost is None else shown(cost, self.unit)
 
 
 def batch_named(settings: Settings, name: str | None) -> str:
@@ -154,7 +171,9 @@ def jobs(settings: Settings, wanted: JobFilter) -> Iterator[Row]:
 def story(settings: Settings, key: str) -> Story:
     """Tell one job's story; raise InputError when the key's beginning fits none or several."""
     with reading(settings) as engine:
-        return Story(told=queries.story(engine, key))
+        told = queries.story(engine, key)
+        plan = queries.latest_plan(engine, queries.batch_named(engine, told["job"]["batch"]).id)
+        return Story(told=told, unit=_unit(RunSettings.from_json(plan.settings)))
 
 
 def events(settings: Settings, batch: str | None, *, key: str | None, limit: int | None) -> Iterator[Row]:
@@ -183,11 +202,17 @@ def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
         unit=_unit(run),
         command=command,
         totals=totals,
+        doubts=queries.doubts(engine, batch.id),
         failures=queries.rows_of(engine, "v_failures", batch=batch.name) if totals.states[State.FAILED] else [],
         ambiguous=queries.rows_of(engine, "v_ambiguous", batch=batch.name) if totals.states[State.AMBIGUOUS] else [],
         oldest_task=queries.oldest_task(engine, batch.id) if totals.states[State.SUBMITTED] else None,
         at=SystemClock().now(),
     )
+
+
+def _reference(reference: Row) -> str:
+    """Name a reference image by its role, its name, and where it is or what it holds."""
+    return f"{reference.get('role', 'images')} {reference['name']} {reference.get('url') or reference['sha256'][:8]}"
 
 
 def _unit(run: RunSettings) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from batchgen.app.wording import counted
 from batchgen.core.states import LIVE, State
 
 
@@ -38,21 +39,23 @@ class Report:
     needs_decision: int
     saved: int
     missing: int
-    cost: str
+    money: str
     command: str
 
     def lines(self) -> Iterator[str]:
         """Give the summary, one line each, the next command to type last."""
         counts = ", ".join(f"{jobs} {state.value}" for state, jobs in self.totals.items() if jobs)
-        yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; cost {self.cost}"
+        yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; {self.money}"
         if self.message:
             yield f"stopped: {self.message}"
         left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
         if left:
             yield f"{left} left; go on with: {self.command} resume {self.batch}"
         if self.totals.get(State.AMBIGUOUS):
-            yield f"{self.totals[State.AMBIGUOUS]} need a decision: {self.command} jobs {self.batch} --state ambiguous"
+            need = "needs" if self.totals[State.AMBIGUOUS] == 1 else "need"
+            yield f"{self.totals[State.AMBIGUOUS]} {need} a decision: {self.command} jobs {self.batch} --state ambiguous"
         if self.missing:
-            yield f"{self.missing} saved files are missing or changed: {self.command} verify {self.batch}"
+            are = "is" if self.missing == 1 else "are"
+            yield f"{counted(self.missing, 'saved file')} {are} missing or changed: {self.command} verify {self.batch}"
         if self.totals.get(State.FAILED):
             yield f"{self.totals[State.FAILED]} failed: {self.command} jobs {self.batch} --state failed"

@@ -21,6 +21,7 @@ from batchgen.app.pricing import price_of
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
+from batchgen.app.wording import money
 from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreError
 from batchgen.core.limits import Limits
@@ -74,12 +75,15 @@ class Shift:
         process = runs.Process(host=socket.gethostname(), pid=os.getpid(), boot_id=_boot_id(), tool_version=__version__)
         begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
         run_id = begun.result()
+        log = diary.get("run")
+        log.info("run.started", batch=self.batch, run=run_id)
         ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=1)
         try:
             engine, balance = asyncio.run(self._work(run_id, watch=watch, fit=fit))
             report = self._report(engine.bearing.stop, engine.bearing.progress)
             ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code, balance_after=balance)
             ending = None if engine.left_orders_open else ending
+            log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
             return report
         finally:
             self._leave_mark()
@@ -217,7 +221,7 @@ class Shift:
             needs_decision=undecided,
             saved=progress.saved,
             missing=missing,
-            cost=shown(totals.spent + totals.held, self.vendor.dialect.unit),
+            money=money(totals, queries.doubts(self.thread.engine, self.batch_id), self.vendor.dialect.unit),
             command=database.command(self.settings),
         )
 

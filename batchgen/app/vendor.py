@@ -10,6 +10,7 @@ from batchgen.api.dialects import dialect_for, known_uses, plugins
 from batchgen.api.endpoint import Endpoint
 from batchgen.core.dialects import Dialect, Rules
 from batchgen.core.errors import InputError, StopRunError
+from batchgen.planning.findings import did_you_mean
 from batchgen.planning.settings import ProviderSettings, RunSettings
 from batchgen.settings import Settings
 from batchgen.sim.child import SimStartError, start_in_child
@@ -35,10 +36,13 @@ def rules_for(use: str, vendor: Mapping[str, object] | None = None) -> Rules | N
 
 
 def dialect_named(use: str, vendor: Mapping[str, object] | None = None) -> Dialect:
-    """Give the dialect of a word; raise InputError when there is none, or when it is a plugin's that cannot be used."""
+    """Give the dialect of a word; raise InputError when there is none, it needs a description, or is a plugin's that cannot be used."""
+    if use == plugins.DESCRIBED and vendor is None:
+        raise InputError(f"{use!r} is a vendor that a manifest describes: name the manifest, as in batchgen account MANIFEST")
     dialect = dialect_for(use, vendor) or _from_plugin(use)
     if dialect is None:
-        raise InputError(f"provider.use: {use!r} is unknown; known are {', '.join(known_uses())}")
+        known = f"{did_you_mean(use, known_uses())} known are {', '.join(known_uses())}".lstrip()
+        raise InputError(f"provider.use: {use!r} is unknown; {known}")
     return dialect
 
 

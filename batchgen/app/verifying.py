@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from batchgen.app.reading import reading
+from batchgen.app.wording import counted
 from batchgen.core.states import State
 from batchgen.files.verify import rehash
 from batchgen.settings import Settings
@@ -38,9 +39,9 @@ class Audit:
         for violation in self.violations:
             yield f"VIOLATED {violation['name']} ({violation['title']}): {violation['detail']}"
         doubt = f"; {self.ambiguous} ambiguous, waiting for a decision" if self.ambiguous else ""
-        verdict = f"{len(self.violations)} violations" if self.violations else "no violation"
-        files = f"{self.files} files re-hashed ({self.bytes} bytes)"
-        yield f"verify: {self.invariants} invariants, {self.saved} saved jobs, {files}: {verdict}{doubt}"
+        verdict = counted(len(self.violations), "violation") if self.violations else "no violation"
+        files = f"{counted(self.files, 'file')} re-hashed ({self.bytes} bytes)"
+        yield f"verify: {self.invariants} invariants, {counted(self.saved, 'saved job')}, {files}: {verdict}{doubt}"
 
 
 def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str], None]) -> Audit:
@@ -59,7 +60,7 @@ def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str]
                 _check_file(audit, Path(row["output_dir"]), row)
                 if monotonic() - said_at > _SAY_EVERY_S:
                     said_at = monotonic()
-                    on_progress(f"{audit.files} files re-hashed")
+                    on_progress(f"{counted(audit.files, 'file')} re-hashed")
     return audit
 
 

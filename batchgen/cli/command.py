@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchgen.cli import output
 from batchgen.core.errors import BatchgenError, ManifestError
 from batchgen.core.exits import Exit
 
@@ -100,12 +101,12 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
         return 2
     except ManifestError as error:
         for problem in error.problems:
-            click.echo(str(problem), err=True)
-        count = len(error.problems)
+            output.tell(str(problem), err=True)
+        count = sum(problem.severity == "error" for problem in error.problems)
         click.echo(f"{count} {'error' if count == 1 else 'errors'}; nothing was changed", err=True)
         return error.exit_code
     except BatchgenError as error:
-        click.echo(f"error: {error}", err=True)
+        output.tell(f"error: {error}", err=True)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the top of the program: what arrives here is a bug of ours
         return _report_bug(error)

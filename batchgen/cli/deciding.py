@@ -27,13 +27,13 @@ YES = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 @pass_session
 def retry(session: Session, batch: str | None, keys: tuple[str, ...], state: str, reason_word: str | None, reason: str, yes: bool) -> int:
     """Allow failed (or cancelled) jobs to be ordered once more. Each is a recorded decision to buy again."""
-    from batchgen.app import deciding
+    from batchgen.app import database, deciding
 
     found = deciding.select(session.settings, batch, keys=keys, states=(State(state),), reason_word=reason_word)
     if not _agreed(found, "order once more", yes=yes):
         return 0
     changed = deciding.retry(session.settings, found, reason=reason)
-    click.echo(f"{changed} of {len(found.jobs)} are planned again; next: batchgen resume {found.batch}")
+    output.tell(f"{changed} of {len(found.jobs)} are planned again; next: {database.command(session.settings)} resume {found.batch}")
     return 0
 
 
@@ -78,11 +78,13 @@ def resolve(session: Session, key: str, task_id: str | None, resubmit: bool, not
         raise click.UsageError("give exactly one of --task-id, --resubmit, --not-billed, --abandon")
     answer = "resubmit" if resubmit else "not_billed" if not_billed else "abandon"
     told = deciding.resolve(session.settings, key, reason=reason, task_id=task_id, answer=answer)
-    click.echo(told)
+    output.tell(told)
     return 0
 
 
 def _agreed(found: "Selection", what: str, *, yes: bool) -> bool:
+    from batchgen.app.wording import counted
+
     if not found.jobs:
         click.echo("no job fits; nothing was changed")
         return False
@@ -93,6 +95,6 @@ def _agreed(found: "Selection", what: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        click.echo(f"this would {what} {len(found.jobs)} jobs; add -y to do it")
+        click.echo(f"this would {what} {counted(len(found.jobs), 'job')}; add -y to do it")
         return False
-    return click.confirm(f"{what} {len(found.jobs)} jobs?", err=True)
+    return click.confirm(f"{what} {counted(len(found.jobs), 'job')}?", err=True)

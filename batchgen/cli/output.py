@@ -1,14 +1,18 @@
-"""How answers are printed: JSON documents, plain tables of at most 80 columns, and text from strangers made harmless."""
+"""How answers are printed: JSON documents, tables and lines for terminals of 80 columns, and text from strangers made harmless."""
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
+WIDTH: Final = 80
+"""Columns of the terminal that every answer fits."""
+_HANGING: Final = 4
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
@@ -20,7 +24,18 @@ def document(kind: str, **content: object) -> None:
 def say(text: str) -> None:
     """Print a line for people on the way; one that finds no reader or no room is dropped, because the work matters more."""
     with suppress(OSError):
-        click.echo(harmless(text))
+        tell(text)
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print a text for people as one line; on a terminal, where it is longer than that is wide, wrapped between words."""
+    for part in wrapped(harmless(text)) if _is_terminal(sys.stderr if err else sys.stdout) else [harmless(text)]:
+        click.echo(part, err=err)
+
+
+def fit(text: str) -> None:
+    """Print a text for people in 80 columns: wrapped on a terminal, else one line that is cut."""
+    tell(text if _is_terminal(sys.stdout) else cut(text, WIDTH))
 
 
 def line(content: Mapping[str, object]) -> None:
@@ -40,6 +55,18 @@ def columns_of(text: str) -> int:
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
+def wrapped(text: str) -> list[str]:
+    """Break a harmless text between words where 80 columns end; what follows hangs. A longer word stands whole."""
+    hanging = " " * (len(text) - len(text.lstrip()) + _HANGING)
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        if lines[-1].strip() and columns_of(lines[-1] + word) > WIDTH:
+            lines.append(hanging + word.lstrip())
+        else:
+            lines[-1] += word
+    return lines
+
+
 def cut(text: str, width: int) -> str:
     """Shorten a harmless text to ``width`` columns, with an ellipsis."""
     text = harmless(text)
@@ -55,11 +82,17 @@ def cut(text: str, width: int) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, last_width: int = 40) -> None:
-    """Print rows under their heads, columns aligned; the last column is cut to ``last_width``."""
+    """Print rows under their heads, columns aligned; the last column is cut to ``last_width``.
+
+    On a terminal the last two columns are cut further, the wider one first, until the table fits.
+    """
     shown = [[*(harmless(cell) for cell in row[:-1]), cut(row[-1], last_width)] for row in rows]
     widths = [max(columns_of(row[index]) for row in [list(head), *shown]) for index in range(len(head))]
+    if _is_terminal(sys.stdout):
+        while sum(widths) + 2 * (len(widths) - 1) > WIDTH and max(widths[-2:]) > 1:
+            widths[-2 if widths[-2] > widths[-1] else -1] -= 1
     for row in [list(head), *shown]:
-        cells = [cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [part + " " * (width - columns_of(part)) for cell, width in zip(row, widths, strict=True) if (part := cut(cell, width))]
         click.echo("  ".join(cells).rstrip())
 
 
@@ -81,6 +114,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def _escaped(char: str) -> str:

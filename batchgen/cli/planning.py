@@ -32,6 +32,7 @@ def problem_object(problem: Problem) -> dict[str, object]:
 def validate(session: Session, manifests: tuple[Path, ...], max_jobs: int, as_json: bool) -> int:
     """Check manifests as far as possible without database and network: schema, files, templates, impossible cells."""
     from batchgen.app.plans import check
+    from batchgen.app.wording import counted
 
     reports = [check(path, session.settings, max_jobs=max_jobs) for path in manifests]
     problems = [problem for report in reports for problem in report.problems]
@@ -40,12 +41,12 @@ def validate(session: Session, manifests: tuple[Path, ...], max_jobs: int, as_js
         output.document("validate", problems=[problem_object(problem) for problem in problems])
         return 2 if errors else 0
     for problem in problems:
-        click.echo(output.harmless(str(problem)), err=True)
+        output.tell(str(problem), err=True)
     for report in reports:
         if report.jobs is not None:
-            click.echo(f"{report.path}: {report.jobs} {'job' if report.jobs == 1 else 'jobs'}")
+            click.echo(f"{report.path}: {counted(report.jobs, 'job')}")
     if errors:
-        click.echo(f"{errors} {'error' if errors == 1 else 'errors'}", err=True)
+        click.echo(counted(errors, "error"), err=True)
     return 2 if errors else 0
 
 
@@ -62,8 +63,7 @@ def validate(session: Session, manifests: tuple[Path, ...], max_jobs: int, as_js
 @pass_session
 def plan(session: Session, /, **chosen: object) -> int:
     """Show what a run would order: new, done, changed and retired rows, money, bytes and free disk. Reads only, unless --save."""
-    from batchgen.app import plans
-    from batchgen.app.database import writing
+    from batchgen.app import database, plans
 
     as_json = bool(chosen["as_json"])
     try:
@@ -88,10 +88,10 @@ def plan(session: Session, /, **chosen: object) -> int:
     else:
         show_preview(preview)
     if chosen["save"]:
-        with writing(session.settings) as thread:
+        with database.writing(session.settings) as thread:
             plans.save(preview, thread, on_progress=lambda rows: click.echo(f"{rows} rows stored", err=True))
         if not as_json:
-            click.echo(f"stored; next: batchgen resume {preview.name}")
+            output.tell(f"stored; next: {database.command(session.settings)} resume {preview.name}")
     return 9 if chosen["exit_code"] and preview.has_work else 0
 
 
@@ -106,9 +106,9 @@ def explain(preview: "Preview", key: str, *, as_json: bool) -> None:
 
 
 def show_preview(preview: "Preview") -> None:
-    """Print a plan for people, in at most 80 columns."""
+    """Print a plan for people."""
     for warning in preview.plan.warnings:
-        click.echo(output.harmless(str(warning)), err=True)
+        output.tell(str(warning), err=True)
     for text in preview.lines():
         output.say(text)
 

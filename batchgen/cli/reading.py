@@ -27,12 +27,22 @@ def status(session: Session, batch: str | None, as_json: bool) -> None:
         if index:
             click.echo()
         for text in found.lines():
-            click.echo(output.cut(text, 80))
+            if found.command in text:  # it is there to be typed, so it is never cut
+                output.tell(text)
+            else:
+                output.fit(text)
 
 
 @command("jobs", examples=["batchgen jobs --state failed", "batchgen jobs poster-study --jsonl | jq .path"])
 @BATCH
-@click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]), help="Only jobs in this state.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    metavar="STATE",
+    type=click.Choice([state.value for state in State]),
+    help=f"Only jobs in this state: {', '.join(State)}.",
+)
 @click.option("--model", help="Only jobs of this model.")
 @click.option("--sweep", help="Only jobs of this sweep.")
 @click.option("--prompt-id", help="Only jobs of this prompt.")
@@ -80,7 +90,7 @@ def show(session: Session, key: str, as_json: bool) -> None:
         output.document("job", **told.as_object())
         return
     for text in told.lines():
-        click.echo(output.harmless(text))
+        output.tell(text)
 
 
 @command("events", examples=["batchgen events --limit 20", "batchgen events poster-study --key 3f2a --jsonl"])
@@ -127,5 +137,5 @@ def verify(session: Session, batch: str | None, as_json: bool) -> int:
         output.document("verify", **audit.as_object())
     else:
         for text in audit.lines():
-            click.echo(output.harmless(text))
+            output.tell(text)
     return 3 if audit.violations else 0

@@ -1,6 +1,7 @@
 """Commands that work: run and resume."""
 
 import sys
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,7 @@ class Money(click.ParamType[Decimal]):
 @BUDGET
 @UNTIL
 @RECORD
-@click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask when the plan may cost more than this.")
+@click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
 def run(
     session: Session,
@@ -77,6 +78,8 @@ def run(
     modernize(settings)
     wishes = runs.wishes(budget=budget, until=until, record=record)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
+    if wishes.budget is not None:
+        preview = replace(preview, has_cost_budget=True)
     runs.require_key(preview.plan.settings.provider, settings)
     show_preview(preview)
     is_watched = sys.stdin.isatty() and sys.stderr.isatty()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli import output
 from batchgen.cli.command import command
 
 
@@ -32,9 +33,8 @@ def init(folder: Path, prompts: Path | None, force: bool) -> None:
     """Write a starter manifest, its JSON Schema and .env.example into a folder."""
     from batchgen.app.starting import write_starter
 
-    for written in write_starter(folder, prompts, overwrite=force):
-        click.echo(f"wrote {written}")
-    click.echo(f"next: batchgen plan {folder / 'manifest.yaml'}")
+    for text in write_starter(folder, prompts, overwrite=force):
+        output.tell(text)
 
 
 @command(

@@ -21,7 +21,7 @@ def models(session: Session, use: str | None, offline: bool, as_json: bool) -> N
 
     found = offers(session.settings, use=use, offline=offline)
     for trouble in found.troubles:
-        click.echo(f"warning: {output.harmless(trouble)}", err=True)
+        output.tell(f"warning: {trouble}", err=True)
     if as_json:
         prices = [{"source": listed.source, "at": listed.at.isoformat(), "names": len(listed.prices)} for listed in found.listed]
         output.document("models", models=[offer.as_object() for offer in found.offers], prices=prices)

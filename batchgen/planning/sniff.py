@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,10 @@ _PROMPT_WORDS: Final = ("prompt", "text", "caption", "description")
 _ID_WORDS: Final = ("id", "index", "key", "prompt_id")
 _LONGEST_LABEL: Final = 60
 
+_GRID: Final = """\
+grid:                          # every prompt in every combination; the first key is slowest
+  ratio: [1:1]
+"""
 _EXAMPLES: Final = (
     "A lighthouse on a cliff at dawn, linocut",
     'A neon sign that says "OPEN" in a rainy street',
@@ -34,16 +38,36 @@ class _Sniffed:
     rows: int = 0
     prompt: str | None = None
     id: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
 
 
-def starter(file: Path | None = None, *, written: str | None = None) -> str:
-    """Give the text of a manifest that loads as it is and draws with the simulator.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """A manifest to start from: its text, the columns that set a parameter in it, and those that it leaves out."""
 
-    ``written`` is how the manifest shall name the file, where that is not the path as given. Raises UnreadableError.
+    text: str
+    params: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+def starter(file: Path | None = None, *, written: str | None = None, params: Collection[str] = ()) -> Starter:
+    """Give a manifest that loads as it is and draws with the simulator.
+
+    ``written`` is how the manifest shall name the file, where that is not the path as given. A column that is called like one of
+    ``params`` sets that parameter. Raises UnreadableError.
     """
-    name = "first-batch" if file is None else slug(file.stem)
-    source = _examples() if file is None else _source(file, written or file.as_posix())
+    if file is None:
+        return Starter(text=_manifest("first-batch", _examples(), _Sniffed()))
+    file_format = prompts.format_of(file)
+    found = _sniffed(file, file_format or "txt", params)
+    text = _manifest(slug(file.stem), _source(found, file_format, written or file.as_posix()), found)
+    return Starter(text=text, params=tuple(found.params.values()), ignored=tuple(found.ignored))
+
+
+def _manifest(name: str, source: str, found: _Sniffed) -> str:
+    grid = "" if "ratio" in found.params else _GRID
     return f"""\
 # yaml-language-server: $schema=./manifest.v1.schema.json
 version: 1
@@ -56,9 +80,7 @@ defaults:
   quality: low
 prompts:
 {source}
-grid:                          # every prompt in every combination; the first key is slowest
-  ratio: [1:1]
-samples: 1                     # rows per prompt and cell
+{grid}samples: 1                     # rows per prompt and cell
 output:
   dir: out/{{{{ batch }}}}
 limits:
@@ -71,9 +93,7 @@ def _examples() -> str:
     return "\n".join(f"  - {_quoted(text)}" for text in _EXAMPLES)
 
 
-def _source(file: Path, written: str) -> str:
-    file_format = prompts.format_of(file)
-    found = _sniffed(file, file_format or "txt")
+def _source(found: _Sniffed, file_format: FormatName | None, written: str) -> str:
     lines = [f"  - file: {_quoted(written)}"]
     if file_format is None:
         lines.append("    format: txt")
@@ -81,15 +101,16 @@ def _source(file: Path, written: str) -> str:
         lines.append(f"    prompt: {_quoted(found.prompt)}")
     if found.id is not None:
         lines.append(f"    id: {_quoted(found.id)}")
-    if found.labels:
-        pairs = ", ".join(f"{label}: {_quoted(column)}" for label, column in found.labels.items())
-        lines.append(f"    vars: {{{pairs}}}")
+    for key, columns in (("params", found.params), ("vars", found.labels)):
+        if columns:
+            pairs = ", ".join(f"{name}: {_quoted(column)}" for name, column in columns.items())
+            lines.append(f"    {key}: {{{pairs}}}")
     if found.rows > _FIRST:
         lines.append(f"    pick: {{first: {_FIRST}}}        # begin small; without this line, all rows")
     return "\n".join(lines)
 
 
-def _sniffed(file: Path, file_format: FormatName) -> _Sniffed:
+def _sniffed(file: Path, file_format: FormatName, params: Collection[str]) -> _Sniffed:
     table = prompts.open_table(file, file_format, say_nothing)
     rows = [row for _, row in islice(table.rows(), _ROWS)]
     found = _Sniffed(rows=len(rows))
@@ -99,8 +120,15 @@ def _sniffed(file: Path, file_format: FormatName) -> _Sniffed:
     found.prompt = _prompt_column(columns)
     found.id = next((name for name in columns if name.casefold() in _ID_WORDS and _is_unique(columns[name])), None)
     for name, texts in columns.items():
-        if name not in {found.prompt, found.id} and _is_label(texts):
-            found.labels.setdefault(re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "label", name)
+        if name in {found.prompt, found.id}:
+            continue
+        word = name.casefold()
+        place = found.params if word in params else found.labels
+        label = word if word in params else re.sub(r"[^a-z0-9]+", "_", word).strip("_") or "label"
+        if label not in place and (place is found.params or _is_label(texts)):
+            place[label] = name
+        else:
+            found.ignored.append(name)
     return found
 
 

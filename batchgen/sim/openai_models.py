@@ -16,7 +16,7 @@ _GPT_SIZES = frozenset({"auto", "1024x1024", "1536x1024", "1024x1536"})
 _GPT_FIELDS = frozenset(("background", "moderation", "output_compression", "output_format", "partial_images", "stream", "input_fidelity"))
 _DALLE_FIELDS = frozenset({"response_format", "style"})
 _COMMON_FIELDS = frozenset(("model", "prompt", "n", "size", "quality", "user", "image", "mask"))
-_EDITORS = ("gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "dall-e-2")
+_EDITORS = ("gpt-image-2", "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini", "dall-e-2")
 _DEFAULT_MODEL = "dall-e-2"
 
 
@@ -25,9 +25,10 @@ def _gpt(pace: float) -> SyncModel:
 
 
 MODELS = {
+    "gpt-image-2": _gpt(1.0),
+    "gpt-image-1.5": _gpt(0.8),
     "gpt-image-1": _gpt(1.0),
     "gpt-image-1-mini": _gpt(0.6),
-    "gpt-image-1.5": _gpt(0.8),
     "dall-e-3": SyncModel(
         qualities=frozenset({"auto", "standard", "hd"}),
         sizes=frozenset({"1024x1024", "1792x1024", "1024x1792"}),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, and_, column, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, and_, column, func, literal_column, or_, select, table, text
 
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.core.money import from_micros
 from batchgen.core.pricing import PriceKind, kind
-from batchgen.core.states import State
+from batchgen.core.states import Outcome, State
 from batchgen.store import schema as s
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
@@ -29,6 +29,7 @@ PAGE: Final = 1_000
 LEARN_FROM: Final = 2_000
 """How many of the latest results prices and durations are learned from."""
 
+_BOUGHT: Final = (Outcome.ACCEPTED.value, Outcome.AMBIGUOUS.value, Outcome.UNPROVEN.value)
 _VIEWS: Final = {view.name: table(view.name, *(column(name) for name in view.columns)) for view in VIEWS}
 _JOBS: Final = _VIEWS["v_jobs"]
 
@@ -57,6 +58,18 @@ class Totals:
     def jobs(self) -> int:
         """Give the number of all jobs."""
         return sum(self.states.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """What is not certain about a batch's money: how many orders have neither cost nor estimate, and how many are unproven.
+
+    ``unproven_micros`` is what the unproven ones may have cost, None where no price is known.
+    """
+
+    unpriced: int
+    unproven: int
+    unproven_micros: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +129,28 @@ def totals(engine: Engine, batch_id: int) -> Totals:
         states={state: counts[state] for state in State},
         spent=money["spent_micros"], reserved=money["reserved_micros"], held=money["held_micros"], orders=money["orders"],
     )  # fmt: skip
+
+
+def doubts_query(batch_id: int) -> Select[Any]:
+    """Ask for what is not certain about a batch's money; the partial index holds such orders alone."""
+    a = s.attempt.c
+    is_unpriced, is_unproven = and_(a.cost_micros.is_(None), a.est_micros.is_(None)), a.outcome == Outcome.UNPROVEN.value
+    return (
+        select(
+            func.count().filter(is_unpriced).label("unpriced"),
+            func.count().filter(is_unproven).label("unproven"),
+            func.sum(func.coalesce(a.cost_micros, a.est_micros)).filter(is_unproven).label("unproven_micros"),
+        )
+        .select_from(s.attempt.join(s.job, s.job.c.id == a.job_id))
+        .where(s.job.c.batch_id == batch_id, a.outcome.in_(_BOUGHT), text(s.DOUBTFUL))
+    )
+
+
+def doubts(engine: Engine, batch_id: int) -> Doubts:
+    """Look for what is not certain about a batch's money."""
+    found = _all(engine, doubts_query(batch_id))[0]
+    micros = found["unproven_micros"]
+    return Doubts(unpriced=found["unpriced"], unproven=found["unproven"], unproven_micros=None if micros is None else int(micros))
 
 
 def latest_plan(engine: Engine, batch_id: int) -> StoredPlan:

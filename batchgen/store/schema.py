@@ -170,6 +170,12 @@ attempt: Final = Table(
     comment="one POST: intent, outcome, task, money",
 )
 
+DOUBTFUL: Final = "((cost_micros IS NULL AND est_micros IS NULL) OR outcome = 'unproven')"
+"""The few orders whose money is not certain, word for word as the index has it: only so does the engine see that it fits."""
+
+_doubtful = text(DOUBTFUL)
+Index("ix_attempt_doubtful", attempt.c.job_id, sqlite_where=_doubtful, postgresql_where=_doubtful)
+
 artifact: Final = Table(
     "artifact",
     metadata,

@@ -1,4 +1,4 @@
-"""Make room for every way to order: uploads by vendor, prices with the plan, drift as an event."""
+"""Make room for every way to order: uploads by vendor, prices with the plan, doubtful money, drift as an event."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,5 +30,7 @@ def upgrade() -> None:
         "plan",
         sa.Column("prices", sa.Text(), server_default="", nullable=False, comment="JSON: price list with source and time; empty if none"),
     )
+    doubtful = sa.text("((cost_micros IS NULL AND est_micros IS NULL) OR outcome = 'unproven')")
+    op.create_index("ix_attempt_doubtful", "attempt", ["job_id"], unique=False, sqlite_where=doubtful, postgresql_where=doubtful)
     edge = sa.table("edge", sa.column("before"), sa.column("after"))
     op.bulk_insert(edge, [{"before": before, "after": after} for before, after in EDGES])

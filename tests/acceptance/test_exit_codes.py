@@ -50,6 +50,33 @@ def test_lost_answer_ends_with_three_and_is_held(cli: CommandLine, start_vendor:
     assert 0 == cli("verify").code
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("models", "--use", "opnai"), "'opnai' is unknown; did you mean 'openai'? known are jimmyai, sim, jimmyai-video, openai, http"),
+        (("models", "--use", "http"), "batchgen account MANIFEST"),
+        (("account", "--use", "nosuch"), "'nosuch' is unknown; known are jimmyai,"),
+        (("account", "--use", "http"), "batchgen account MANIFEST"),
+    ],
+)
+def test_vendors_that_cannot_be_meant_end_with_two(cli: CommandLine, words: tuple[str, ...], said: str) -> None:
+    """A word that no vendor goes by, and the one that needs a description, are one sentence that says what would do."""
+    answer = cli(*words)
+
+    assert (2, "", 1) == (answer.code, answer.out, len(answer.err.splitlines()))
+    assert said in answer.err
+
+
+def test_account_of_a_silent_vendor_ends_with_two(cli: CommandLine) -> None:
+    """The sentence has the system's words and no library's."""
+    cli.write(study(NOWHERE, ["a fox"]))
+
+    answer = cli("account", "study.yaml")
+
+    assert 2 == answer.code
+    assert "error: 127.0.0.1:9 could not be asked: Connection refused; look at provider.base_url and the network\n" == answer.err
+
+
 def test_missing_key_ends_with_four_before_anything_is_ordered(cli: CommandLine, vendor: Vendor) -> None:
     """Without the variable the run names it and stops."""
     cli.write(study(vendor.url, ["a fox, no key"]))

@@ -220,6 +220,23 @@ def test_show_tells_the_whole_story_of_one_job(cli: CommandLine) -> None:
     assert job["task_id"] in cli("show", job["key"]).out
 
 
+def test_run_and_status_say_the_same_of_money(cli: CommandLine) -> None:
+    """Both say what is spent, and nothing of doubts where there are none."""
+    said = (cli.folder / "first-run.txt").read_text()
+
+    assert "4 saved now; spent 0.12 coin\n" in said
+    assert "  4 orders; spent 0.12 coin\n" in cli("status").out
+    assert 0 == cli("status", "--json").document["batches"][0]["money"]["unpriced"]
+
+
+def test_show_tells_amounts_with_their_unit(cli: CommandLine) -> None:
+    """The operation has its line, and an order its price."""
+    told = cli("show", cli.jobs()[0]["key"]).out
+
+    assert "  operation  image\n" in told
+    assert "accepted, 0.03 coin, task" in told
+
+
 def test_show_of_an_unknown_key_is_a_usage_error(cli: CommandLine) -> None:
     """No job begins with these digits: exit 2, one sentence, no traceback."""
     answer = cli("show", "ffffffffffffffffffffffffffffffff")

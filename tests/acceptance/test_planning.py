@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import CANARY, CommandLine, Vendor, study
+from tests.support.cli import CANARY, CommandLine, Vendor, open_host, study
 
 NOWHERE = "http://127.0.0.1:9"
 PROMPTS = ("a gate, planned", "a door, planned", "a bridge, planned")
@@ -61,6 +61,77 @@ def test_plan_shows_an_unknown_price_as_unknown(cli: CommandLine) -> None:
     shown = cli("plan", "study.yaml")
 
     assert "unknown" in shown.out
+
+
+def test_plan_counts_one_as_one(cli: CommandLine) -> None:
+    """One row, prompt, cell and sample have no plural."""
+    cli.write(study(NOWHERE, PROMPTS[:1]))
+
+    shown = cli("plan", "study.yaml", "--offline").out
+
+    assert "study: 1 row from" in shown
+    assert "1 prompt x 1 cell x 1 sample = 1 row\n" in shown
+    assert "study.yaml: 1 job\n" in cli("validate", "study.yaml").out
+
+
+def test_plan_names_what_it_knows_of_a_cost(cli: CommandLine) -> None:
+    """Where some rows have a price the cost is at least theirs; a cost budget cannot be kept then, whoever sets it."""
+    prices = {"provider": {"base_url": NOWHERE, "prices": {"gpt-image-2": 0.05}}, "grid": {"model": ["gpt-image-2", "nano-banana-2"]}}
+    cli.write(study(NOWHERE, PROMPTS[:1], **prices))
+    cli.write(study(NOWHERE, PROMPTS[:1], **prices, limits={"budget": {"cost": 5}}), "capped.yaml")
+    warning = "warning: a cost budget cannot be kept for rows without a price; write provider.prices"
+
+    plan, capped = cli("plan", "study.yaml", "--offline"), cli("plan", "capped.yaml", "--offline")
+    run = cli("run", "study.yaml", "-y", "--budget", "0")
+
+    assert "cost at least 0.05 coin (1 row without a known price)\n" in plan.out
+    assert (0, 1, 1) == tuple(answer.out.count(warning) for answer in (plan, capped, run))
+    assert warning.removeprefix("warning: ") in cli("plan", "capped.yaml", "--offline", "--json").document["warnings"]
+
+
+def test_plan_says_that_the_catalogue_did_not_answer(cli: CommandLine) -> None:
+    """A vendor that was asked in vain is named in one line; ``--offline`` asks nobody and says nothing of it."""
+    cli.write(study(NOWHERE, PROMPTS))
+    with open_host(lambda _: (503, {}, b"")) as host:
+        cli.write(study(host.url, PROMPTS), "told-none.yaml")
+        told_none = cli("plan", "told-none.yaml").out
+
+    shown = cli("plan", "study.yaml").out
+
+    assert 1 == shown.count("warning: 127.0.0.1:9 could not be asked for prices: Connection refused\n")
+    assert "was asked for prices and told none (HTTP 503)" in told_none
+    assert "could not be asked" not in cli("plan", "study.yaml", "--offline").out
+
+
+def test_rows_done_by_another_provider_are_told(cli: CommandLine, vendor: Vendor) -> None:
+    """Whoever tried with the simulator and then turns to a vendor learns that the rows count as done."""
+    simulated = {"provider": {"use": "sim", "sim": {"latency": "0.05", "image-scale": "0.1"}}}
+    cli.write(study("", PROMPTS, **simulated))
+    cli("run", "study.yaml", "-y")
+    same = cli("plan", "study.yaml")
+    cli.write(study(vendor.url, PROMPTS))
+
+    warned, other = cli("plan", "study.yaml"), cli("plan", "study.yaml", "--save")
+    cli.write(study(NOWHERE, PROMPTS))
+    moved = cli("plan", "study.yaml", "--offline")
+
+    warning = "3 of the done rows came from sim; a new name orders them again"
+    assert (0, 1, 1) == tuple(answer.out.count(warning) for answer in (same, warned, other))
+    assert f"3 of the done rows came from {vendor.url.removeprefix('http://')};" in moved.out
+
+
+@pytest.mark.parametrize("command", [("plan", "study.yaml"), ("run", "study.yaml", "-y")])
+def test_warnings_are_not_counted_as_errors(cli: CommandLine, command: tuple[str, ...]) -> None:
+    """One error beside one warning is one error."""
+    prompts = [{"file": "p.csv", "prompt": "text", "params": {"ratio": "nowhere"}}]
+    cli.write(study(NOWHERE, prompts, defaults={"model": "gpt-image-2", "rato": "1:1"}))
+    cli.write_text("text\na fox\n", "p.csv")
+
+    refused = cli(*command)
+
+    assert 2 == refused.code
+    assert "warning[" in refused.err
+    assert "1 error; nothing was changed" == refused.err.splitlines()[-1]
 
 
 def test_plan_exit_code_says_whether_there_is_work(cli: CommandLine, vendor: Vendor) -> None:

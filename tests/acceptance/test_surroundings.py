@@ -1,10 +1,14 @@
 """What a run finds around it: the embedded simulator, folders that cannot be used, parts that come with a later version."""
 
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.acceptance.conftest import StartVendor
 from tests.support.cli import CommandLine, Vendor, study, wait_until
 
 
@@ -88,6 +92,77 @@ def test_a_finished_run_tells_somebody(cli: CommandLine, vendor: Vendor) -> None
     assert (cli.folder / "told").read_text().endswith("|0")
 
 
+def test_orders_without_a_price_do_not_look_free(cli: CommandLine, vendor: Vendor) -> None:
+    """A vendor that names no cost leaves it unknown; with a price for some of the orders it is at least theirs."""
+    paintings = {"defaults": {"model": "gpt-image-2", "size": "1024x1024"}, "provider": {"use": "openai", "base_url": vendor.url}}
+    cli.write(study("", ["a fox, unpriced", "a heron, unpriced"], **paintings))
+
+    run = cli("run", "study.yaml", "-y", OPENAI_API_KEY="sk-any")
+    status, document = cli("status").out, cli("status", "--json").document
+
+    assert "2 saved now; cost unknown (2 orders without a price)\n" in run.out, run.err
+    assert "  2 orders; cost unknown (2 orders without a price)\n" in status
+    assert (2, "0") == (document["batches"][0]["money"]["unpriced"], document["batches"][0]["money"]["spent"])
+
+
+def test_money_in_doubt_that_needs_no_decision_is_explained(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """An order that met a server error was sent again by policy: run and status say the same, and status says why."""
+    vendor = start_vendor(faults=("post.server_error@1",))
+    cli.write(study(vendor.url, ["a fox, twice sent"]))
+
+    run, status = cli("run", "study.yaml", "-y"), cli("status").out
+
+    assert "spent 0.03 coin, in doubt 0.03 coin\n" in run.out, run.err
+    assert "  2 orders; spent 0.03 coin, in doubt 0.03 coin\n" in status
+    assert "in doubt, no decision needed: 0.03 coin for 1 order answered with\n" in status
+
+
+@pytest.mark.slow
+def test_last_lines_of_the_demo_work_as_printed(cli: CommandLine) -> None:
+    """Whatever the demo tells to type works where it was started, whether or not ``batchgen`` stands on the path."""
+    played = cli("demo", "--dir", "look here", "--jobs", "8", PATH="/usr/bin:/bin")
+
+    commands = [
+        line.partition(":")[2].strip() for line in played.out.splitlines() if line.startswith(("Look at all", "Look at one", "Start"))
+    ]
+    codes = [
+        subprocess.run(
+            ["sh", "-c", command], cwd=cli.folder, env=cli.environment(PATH="/usr/bin:/bin"), capture_output=True, check=False
+        ).returncode
+        for command in commands
+    ]
+    assert 0 == played.code, played.err
+    assert [0, 0, 0] == codes
+    assert any("'look here/demo.db'" in command for command in commands)
+
+
+def test_init_says_how_to_buy_for_real(cli: CommandLine) -> None:
+    """The lines to change are named by number, and so is every column that is left out."""
+    rows = "".join(f"a fox {number},16:9,note {number}\n" for number in range(12))
+    cli.write_text(f"prompt,ratio,notes\n{rows}", "mine.csv")
+
+    made = cli("init", "start", "--from", "mine.csv")
+
+    lines = (cli.folder / "start/manifest.yaml").read_text().splitlines()
+    named = re.findall(r"  line (\d+)  (\w+):", made.out)
+    assert 0 == made.code, made.err
+    assert ["use", "pick", "budget"] == [word for _, word in named]
+    assert all(lines[int(number) - 1].strip().startswith(f"{word}:") for number, word in named)
+    assert "not used: 1 column (notes)\n" in made.out
+    assert "    params: {ratio: ratio}" in lines
+
+
+def test_init_drops_a_parameter_that_cannot_be_ordered(cli: CommandLine) -> None:
+    """A size is nothing that a task has: the column stays a label, and that is told."""
+    cli.write_text("prompt,size\na fox,1024x1024\na gate,huge\n", "mine.csv")
+
+    made = cli("init", "start", "--from", "mine.csv")
+
+    assert 0 == made.code, made.err
+    assert "no parameter is set by size: " in made.out
+    assert "    vars: {size: size}" in (cli.folder / "start/manifest.yaml").read_text()
+
+
 def test_readers_that_leave_early_are_no_error(cli: CommandLine, vendor: Vendor) -> None:
     """``events | head`` ends quietly, and an answer that finds no room is a matter of storage."""
     cli.write(study(vendor.url, [f"a fox, {number}" for number in range(4)]))
@@ -128,5 +203,5 @@ def test_a_saved_file_that_is_gone_is_told(cli: CommandLine, vendor: Vendor) -> 
     again = cli("run", "study.yaml", "-y")
 
     assert 3 == again.code
-    assert "1 saved files are missing or changed" in again.out
+    assert "1 saved file is missing or changed" in again.out
     assert 1 == len(vendor.charges(", gone"))

@@ -85,6 +85,51 @@ def test_yes_asks_nothing_on_a_terminal(cli: CommandLine, vendor: Vendor) -> Non
     assert "1 saved" in shown
 
 
+def _lines(shown: str) -> list[str]:
+    return shown.replace("\r", "").splitlines()
+
+
+def test_lines_on_a_terminal_fit_eighty_columns(cli: CommandLine, vendor: Vendor) -> None:
+    """What is longer is broken between words and hangs; in a pipe it stays one line."""
+    prompt = "a fox, wrapped, " + "and again a fox " * 10
+    cli.write(study(vendor.url, [prompt], grid={"model": ["gpt-image-2", "nano-banana-2"]}, limits={"budget": {"cost": 9}}))
+    cli("plan", "study.yaml", "--save")
+    key = cli.jobs()[0]["key"]
+
+    for words in (
+        ("plan", "study.yaml", "--offline"),
+        ("show", key),
+        ("show", "f" * 32),
+        ("verify",),
+        ("plan", "study.yaml", "--only", "ratio=" + "9 " * 50),
+    ):
+        with _on_terminal(cli, *words) as (process, terminal):
+            shown = _lines(_read(terminal))
+            process.wait(30)
+        piped = cli(*words)
+
+        whole = (piped.err + piped.out).splitlines()
+        assert " ".join(" ".join(whole).split()) == " ".join(" ".join(shown).split())
+        assert max(len(line) for line in shown if len(line.split()) > 1 and str(cli.folder) not in line) <= 80
+        assert len(shown) >= len(whole)
+
+
+def test_jobs_on_a_terminal_fit_eighty_columns(cli: CommandLine, vendor: Vendor) -> None:
+    """Cell and prompt are cut with an ellipsis; in a pipe the cell is whole."""
+    cli.write(study(vendor.url, ["a fox, " * 20], grid={"model": ["nano-banana-" + "x" * 50], "ratio": ["1:1"]}))
+    cli("plan", "study.yaml", "--save")
+
+    with _on_terminal(cli, "jobs") as (process, terminal):
+        shown = _lines(_read(terminal))
+        process.wait(30)
+
+    (job,) = cli.jobs()
+    assert max(map(len, shown)) <= 80
+    assert 2 == shown[1].count("…")
+    assert job["cell"] in cli("jobs").out
+    assert max(map(len, cli("jobs", "--help").out.splitlines())) <= 80
+
+
 def test_without_a_terminal_there_are_no_bars_and_no_questions(cli: CommandLine, vendor: Vendor) -> None:
     """In a pipe a run neither waits for an answer nor draws."""
     cli.write(study(vendor.url, ["a fox, piped"]))

@@ -68,6 +68,23 @@ def test_the_official_client_edits_pictures(start_sim: StartSim, client_of: Clie
     assert first["request"]["mask"]["size"] == len(photo)
 
 
+@pytest.mark.parametrize("model", ["gpt-image-2", "gpt-image-1.5"])
+def test_the_models_that_come_first_draw_and_edit(
+    start_sim: StartSim, client_of: ClientOf, openai_of: OpenAiOf, photo: bytes, model: str
+) -> None:
+    """They take what gpt-image-1 takes, at a listed price."""
+    sim = start_sim(image_scale=0.1)
+    client = openai_of(sim)
+
+    drawn = client.images.generate(model=model, prompt="a fox", size="1024x1536", quality="high").data
+    edited = client.images.edit(model=model, prompt="a fox", image=("a.png", photo), quality="low").data
+
+    listed = {line["model_name"]: line["unit_price"] for line in client_of(sim).get("/api/openapi/model/catalog").json()["data"]["list"]}
+    costs = [float(line["cost"]) for line in client_of(sim).get("/_sim/ledger").json()]
+    assert [(102, 154), (102, 102)] == [opened(each[0].b64_json).size for each in (drawn, edited) if each]
+    assert [listed[f"openai/{model}-high"], listed[f"openai/{model}-low"]] == costs
+
+
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3"])
 def test_dall_e_answers_with_a_url_or_base64(start_sim: StartSim, openai_of: OpenAiOf, model: str) -> None:
     """The older line takes `response_format`, and a URL is its default."""

@@ -9,6 +9,7 @@ from batchgen.core import events as e
 from batchgen.core.states import State
 from batchgen.store import runs
 from batchgen.store.ledger import claim_query, live_jobs
+from batchgen.store.queries import doubts_query
 from tests.support.databases import START, OpenTable, Table
 
 
@@ -26,6 +27,11 @@ def test_claim_is_answered_by_the_partial_index_without_sorting(table: Table) ->
 
     assert plan.startswith("SEARCH job USING INDEX ix_job_planned (batch_id=?)")
     assert "TEMP B-TREE" not in plan
+
+
+def test_doubtful_money_is_found_without_going_through_every_order(table: Table) -> None:
+    """A status of a finished million does not read a million orders."""
+    assert "USING INDEX ix_attempt_doubtful" in query_plan(table, doubts_query(table.batch_id))
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED, State.RENDERED, State.AMBIGUOUS, State.FAILED])

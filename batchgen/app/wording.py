@@ -1,0 +1,22 @@
+"""Words that several answers share: counted things, and money of which a part may be unknown."""
+
+from batchgen.core.money import shown
+from batchgen.store.queries import Doubts, Totals
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 row``, ``2 rows``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def at_least(known_micros: int, unit: str, *, unpriced: str) -> str:
+    """Write a sum to which something without a price belongs, as ``unpriced`` says; where nothing else does, it is unknown, never 0."""
+    return f"at least {shown(known_micros, unit)} ({unpriced})" if known_micros else f"unknown ({unpriced})"
+
+
+def money(totals: Totals, doubts: Doubts, unit: str) -> str:
+    """Write what a batch has spent, with what is reserved or in doubt where there is any."""
+    unpriced = f"{counted(doubts.unpriced, 'order')} without a price"
+    bought = f"cost {at_least(totals.spent, unit, unpriced=unpriced)}" if doubts.unpriced else f"spent {shown(totals.spent, unit)}"
+    reserved = f", reserved {shown(totals.reserved, unit)}" if totals.reserved else ""
+    return bought + reserved + (f", in doubt {shown(totals.held, unit)}" if totals.held else "")

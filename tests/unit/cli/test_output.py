@@ -1,0 +1,32 @@
+"""Lines for terminals of 80 columns."""
+
+from batchgen.cli.output import columns_of, wrapped
+
+
+def test_a_short_line_stays_as_it_is() -> None:
+    """Blanks inside are kept."""
+    assert ["  prompt     a  fox"] == wrapped("  prompt     a  fox")
+    assert [""] == wrapped("")
+
+
+def test_a_long_line_is_broken_between_words() -> None:
+    """What follows hangs below, four columns further in; no word is lost."""
+    text = "  warning: " + " ".join(f"word-{number}" for number in range(30))
+
+    lines = wrapped(text)
+
+    assert max(map(columns_of, lines)) <= 80
+    assert all(line.startswith("      word") for line in lines[1:])
+    assert text.split() == " ".join(lines).split()
+
+
+def test_wide_characters_count_twice() -> None:
+    """Forty of them fill a line."""
+    assert 2 == len(wrapped("狐" * 30 + " " + "鷺" * 20))
+
+
+def test_a_word_that_is_too_long_stands_whole() -> None:
+    """A path or an address can be copied."""
+    path = "/images/" + "x" * 100
+
+    assert ["look at", f"    {path}", "    now"] == wrapped(f"look at {path} now")
