@@ -16,7 +16,8 @@ import pytest
 from tests.acceptance.conftest import StartVendor
 from tests.support.cli import CommandLine, Vendor, study, wait_until
 from tests.support.pictures import picture
-from tests.support.recording_vendor import RecordingVendor, Request, open_recording_vendor
+from tests.support.recording_vendor import RecordingVendor, open_recording_vendor
+from tests.support.webhost import Arrived
 
 WALL = "https://example.com/wall.jpg"
 EDITS_PATH = "/api/open-api/v1/images/edits"
@@ -44,7 +45,7 @@ def _uploading(url: str, prompts: list[str], name: str = "study", **changes: obj
     return study(url, prompts, name=name, **usual | changes)
 
 
-def _form(request: Request) -> list[EmailMessage]:
+def _form(request: Arrived) -> list[EmailMessage]:
     """Take a form apart with a parser that knows nothing of its writer."""
     head = f"Content-Type: {request.headers['content-type']}\r\nMIME-Version: 1.0\r\n\r\n".encode()
     return list(message_from_bytes(head + request.body, policy=policy.HTTP).iter_parts())  # type: ignore[attr-defined] # a multipart message

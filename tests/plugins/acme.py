@@ -1,13 +1,12 @@
 """The vendor of docs/dialects.md on loopback: it paints each picture while it is first asked after."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.support.pictures import picture
+from tests.support.webhost import Answer, Arrived, serving
 
 KEY = "acme-secret"
 
@@ -41,40 +40,11 @@ class AcmeServer:
 @contextmanager
 def open_acme() -> Iterator[AcmeServer]:
     """Serve on loopback until the block ends."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        acme = AcmeServer(url=f"http://127.0.0.1:{server.server_port}")
-        server.acme = acme  # type: ignore[attr-defined] # http.server hands a handler nothing but its server
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield acme
-        finally:
-            server.shutdown()
-            thread.join()
+    acme = AcmeServer(url="")
 
+    def answer(request: Arrived) -> Answer:
+        status, content = acme.answer(request.method, request.path, request.headers.get("x-acme-key"), request.body)
+        return status, {"Content-Type": "image/png" if content is _PNG else "application/json"}, content
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer a question or a download."""
-        self._answer()
-
-    def do_POST(self) -> None:
-        """Answer an order."""
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter's name in http.server
-        """Keep silent."""
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, content = self.server.acme.answer(  # type: ignore[attr-defined] # see open_acme
-            self.command, self.path, self.headers.get("X-Acme-Key"), body
-        )
-        self.send_response(status)
-        self.send_header("Content-Type", "image/png" if content is _PNG else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+    with serving(answer) as acme.url:
+        yield acme

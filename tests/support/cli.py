@@ -8,19 +8,18 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from batchgen.sim.child import SimProcess, start_in_child
 from batchgen.sim.options import SimOptions
+from tests.support.webhost import Answer, Arrived, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "sk-canary-7f3a9e51c02d4b86aa11"
@@ -229,27 +228,12 @@ def wait_until(is_true: Callable[[], object], *, timeout_s: float = 30.0) -> Non
         time.sleep(_LOOK_EVERY_S)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """One request as it arrived at a host; header names are lower-case."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """Read the body as a JSON object."""
-        return json.loads(self.body)
-
-
 @dataclass(slots=True, kw_only=True)
 class Host:
     """A web host on loopback, and what arrived there."""
 
     url: str
-    answer: Callable[[Arrived], tuple[int, dict[str, str], bytes]]
+    answer: Callable[[Arrived], Answer]
     seen: list[Arrived] = field(default_factory=list)
 
     @property
@@ -259,48 +243,16 @@ class Host:
 
 
 @contextmanager
-def open_host(answer: Callable[[Arrived], tuple[int, dict[str, str], bytes]]) -> Iterator[Host]:
-    """Serve what a function answers, as status, headers and body; a request stands among the seen ones before it is answered."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        host = Host(url=f"http://127.0.0.1:{server.server_port}", answer=answer)
-        server.host = host  # type: ignore[attr-defined] # http.server hands a handler nothing but its server
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield host
-        finally:
-            server.shutdown()
-            thread.join()
+def open_host(answer: Callable[[Arrived], Answer]) -> Iterator[Host]:
+    """Serve what a function answers; a request stands among the seen ones before it is answered."""
+    seen: list[Arrived] = []
 
+    def noted(arrived: Arrived) -> Answer:
+        seen.append(arrived)
+        return answer(arrived)
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer a question or a download."""
-        self._answer()
-
-    def do_POST(self) -> None:
-        """Answer an order or an upload."""
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter's name in http.server
-        """Keep silent."""
-
-    def _answer(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        host: Host = self.server.host  # type: ignore[attr-defined] # see open_host
-        arrived = Arrived(method=self.command, path=self.path, headers=headers, body=body)
-        host.seen.append(arrived)
-        status, told, content = host.answer(arrived)
-        with suppress(ConnectionError):
-            self.send_response(status)
-            for name, value in {**told, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+    with serving(noted) as url:
+        yield Host(url=url, answer=answer, seen=seen)
 
 
 def envelope(data: object, *, code: object = 20000, msg: str = "ok") -> tuple[int, dict[str, str], bytes]:

@@ -2,20 +2,19 @@
 
 import base64
 import json
-import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
+
+from tests.support.webhost import Answer, serving
 
 Fault = Literal["throttled", "html_after", "strange_word", "moderated", "result_error", "locked", "bad_key"]
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 _PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGM8IRfFwMDAxMDAwMDAAAAPmAFE4knAJgAAAABJRU5ErkJggg==")
 _KEY = "fal-or-replicate-key"
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class FakeQueue:
+class FakeQueue(ABC):
     """What both vendors share; ``faults`` come over every call while they are set. A task is done at the third question."""
 
     url: str = ""
@@ -48,21 +47,21 @@ class FakeQueue:
             return self._order(path, body)
         return self.question(path)
 
+    @abstractmethod
     def question(self, path: str) -> Answer:
         """Answer a question about a task."""
-        raise NotImplementedError
 
     def refusal(self, status: int, detail: str) -> Answer:
         """Refuse a call as this vendor does."""
         return _json(status, {"detail": detail})
 
+    @abstractmethod
     def model_of(self, path: str) -> str | None:
         """Give the model that an order's path names."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accepted(self, order: Order) -> Answer:
         """Say that an order was taken."""
-        raise NotImplementedError
 
     def turn(self, task_id: str) -> int:
         """Count the questions about a task."""
@@ -219,44 +218,9 @@ def open_replicate() -> Iterator[FakeReplicate]:
 
 @contextmanager
 def _served(queue: FakeQueue) -> Iterator[None]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        queue.url = f"http://127.0.0.1:{server.server_port}"
-        server.queue = queue  # type: ignore[attr-defined] # http.server hands a handler nothing but its server
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(lambda request: queue.answer(request.method, request.path, request.headers, request.body)) as queue.url:
+        yield
 
 
 def _json(status: int, fields: dict[str, object]) -> Answer:
     return status, {"Content-Type": "application/json"}, json.dumps(fields).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer a question."""
-        self._answer()
-
-    def do_POST(self) -> None:
-        """Answer an order."""
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parameter's name in http.server
-        """Keep silent."""
-
-    def _answer(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        queue: FakeQueue = self.server.queue  # type: ignore[attr-defined] # see _served
-        status, more, content = queue.answer(self.command, self.path, headers, body)
-        self.send_response(status)
-        for name, value in {**more, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
