@@ -55,9 +55,21 @@ def _videos(url: str, prompts: Sequence[str]) -> Manifest:
     return study(url, prompts, provider=provider, defaults={"model": "kling-o3", "duration": "5"}, limits={"in_flight": 2})
 
 
+def _openai(url: str, prompts: Sequence[str]) -> Manifest:
+    """Draw and edit by the other synchronous language."""
+    provider = {"use": "openai", "base_url": f"{url}/v1", "api_key_env": "JIMMYAI_API_KEY"}
+    edits = {"name": "edits", "operation": "edit", "params": {"images": "shoe"}, "prompts": prompts[:1]}
+    sweeps = [{"name": "draws", "prompts": prompts[1:]}, edits]
+    manifest = study(url, [], provider=provider, references={"shoe": {"path": "shoe.png"}}, sweeps=sweeps, limits={"in_flight": 2})
+    manifest["defaults"] = {"model": "gpt-image-1.5", "size": "1024x1024"}
+    del manifest["prompts"]
+    return manifest
+
+
 STUDIES = {
     "tasks": Study(manifest=_tasks, prompts=6, jobs=6),
     "answers": Study(manifest=_answers, prompts=2, jobs=4),
     "references": Study(manifest=_references, prompts=4, jobs=4),
+    "openai": Study(manifest=_openai, prompts=2, jobs=2),
     "videos": Study(manifest=_videos, prompts=2, jobs=2),
 }
