@@ -106,7 +106,8 @@ def _reference_complaints(capability: Capability, references: Sequence[Reference
     if capability.needs_reference and not images:
         yield Complaint(param=IMAGES, message="an image to work on is missing", hint="set images")
     if masks and not model.takes_mask:
-        yield Complaint(param=MASK, message=f"mask is not a field of {model.name}", hint="leave mask out for this model")
+        message = f"mask is not a field of {model.name} in operation {model.operations[0]}"
+        yield Complaint(param=MASK, message=message, hint="leave mask out, or order an edit with a model that has operation: edit")
     elif masks:
         yield from mask_complaints(references)
     for files, limits in ((images, capability.image_limits), (masks, capability.mask_limits)):
