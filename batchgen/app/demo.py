@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -138,7 +139,8 @@ def _run_until_killed(stage: _Stage, *, at: int) -> int:
         saved = counts(stage.settings(), _BATCH).get(State.SAVED, 0) if stage.db.exists() else 0
         if saved >= at:
             break
-        time.sleep(_LOOK_EVERY_S)
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(_LOOK_EVERY_S)
     if worker.poll() is None:
         worker.send_signal(signal.SIGKILL)
     worker.wait()

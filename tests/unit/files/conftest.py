@@ -1,6 +1,7 @@
-"""A job to fetch images for, a shelf to put them on, and one call for the whole way."""
+"""A job to fetch images for, a shelf to put them on, one call for the whole way, and a disk that is soon full."""
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,3 +70,15 @@ def stage(shelf: ImageShelf, job: Job) -> Stage:
         return draft.finish(length=len(received))
 
     return run
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of 256 KiB, where this is allowed."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

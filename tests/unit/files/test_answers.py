@@ -4,8 +4,7 @@ import base64
 import errno
 import json
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -293,18 +292,6 @@ def test_answer_with_a_gap_never_looks_whole(shelf: ImageShelf, job: Job, monkey
         answer.finish()
 
     assert shelf.kept_answer(job) is None
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 256 KiB, where this is allowed."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_full_disk_names_need_and_room(small_disk: Path, job: Job) -> None:

@@ -3,8 +3,7 @@
 import errno
 import json
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -389,18 +388,6 @@ def test_free_bytes_are_known_before_the_folder_exists(shelf: ImageShelf, tmp_pa
     room = os.statvfs(tmp_path)
 
     assert shelf.free_bytes() == pytest.approx(room.f_bavail * room.f_frsize, rel=0.2)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 256 KiB, where this is allowed."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_full_disk_names_need_and_room(small_disk: Path, job: Job) -> None:
