@@ -1,4 +1,4 @@
-"""Ask a vendor free questions outside of a run: prices and the account's money."""
+"""Ask a vendor free questions, in a run or without one: prices and the account's money."""
 
 import asyncio
 import re

@@ -2,18 +2,17 @@
 
 An MP4 is a chain of boxes, each with its length in front, so a file that was cut short ends inside a box. What the chain cannot show is
 a hole: bytes that were announced and never written. A hole that reaches the file's end turns the next header into zeros, which is
-found; inside the last box it is found by a run of zeros longer than a page of 4 KiB. Coded video holds no such runs (H.264 and HEVC
-never put three zero bytes in a row, VP9 and AV1 are arithmetic codes), while a shorter run may be padding that somebody meant. A run
-that ends before the file does is not looked for: raw sound in front of the end may be silent.
+found; inside the last box it is found by a run of zeros longer than a page of 4 KiB (see ``holes``), while a shorter run may be padding
+that somebody meant. A run that ends before the file does is not looked for: raw sound in front of the end may be silent.
 """
 
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from batchgen.core.errors import BadImageError
+from batchgen.files.holes import MAX_ZEROS, ends_in_hole
 
 _MAX_BOXES: Final = 50_000
-_MAX_ZEROS: Final = 4096
 _PADDING: Final = frozenset({b"free", b"skip", b"wide"})
 # The only way down, a step a level, so that no nesting leads deeper.
 _INNER: Final = {b"moov": b"trak", b"trak": b"mdia", b"mdia": b"minf", b"minf": b"stbl"}
@@ -48,7 +47,8 @@ def measure(file: BinaryIO, *, size_bytes: int) -> tuple[int, int]:
         raise _truncated("it has no index (moov)")
     if not has_media:
         raise _truncated("it has no media (mdat)")
-    _check_end(file, last)
+    if ends_in_hole(file, start=last.start, end=last.end):
+        raise _no_end(f"more than {MAX_ZEROS} zero bytes stand before byte {last.end}")
     return _size_of(boxes, index)
 
 
@@ -104,15 +104,6 @@ class _Boxes:
         if at + size < start:
             raise _undecodable(f"the box at byte {at} has {size} bytes")
         return Box(kind, start, at + size)
-
-
-def _check_end(file: BinaryIO, last: Box) -> None:
-    start = last.end - _MAX_ZEROS - 1
-    if start < last.start:
-        return
-    file.seek(start)
-    if not file.read(_MAX_ZEROS + 1).strip(b"\0"):
-        raise _no_end(f"more than {_MAX_ZEROS} zero bytes stand before byte {last.end}")
 
 
 def _size_of(boxes: _Boxes, index: Box) -> tuple[int, int]:

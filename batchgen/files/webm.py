@@ -4,16 +4,16 @@ A WebM is an EBML header and one segment of elements, each with its length in fr
 length of the segment and of its clusters open; then the last element must be whole, and a file that was cut exactly between two
 elements cannot be told from a whole one. Every block of every cluster is stepped over: a hole of zeros that begins before a header is
 found there, since no element begins with a zero byte. One that begins inside the last block is found by a run of zeros longer than a
-page of 4 KiB, which coded video never holds.
+page of 4 KiB (see ``holes``).
 """
 
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from batchgen.core.errors import BadImageError
+from batchgen.files.holes import MAX_ZEROS, ends_in_hole
 
 _MAX_ELEMENTS: Final = 200_000
-_MAX_ZEROS: Final = 4096
 _MAX_TEXT: Final = 64
 _DOC_TYPE: Final = 0x4282
 _SEGMENT: Final = 0x18538067
@@ -53,7 +53,8 @@ def measure(file: BinaryIO, *, size_bytes: int) -> tuple[int, int]:
         last = last if element.id == _VOID else element
     if size is None or last is None or not has_media:
         raise _truncated("it has no tracks or no pictures")
-    _check_end(file, last)
+    if ends_in_hole(file, start=last.start, end=last.end):
+        raise _no_end(f"more than {MAX_ZEROS} zero bytes stand before byte {last.end}")
     return size
 
 
@@ -141,15 +142,6 @@ def _leaves(elements: _Elements, at: int) -> Iterator[Element]:
             raise _undecodable(f"the element at byte {at} has no length, or one that leaves its cluster")
         yield element
         at = element.end
-
-
-def _check_end(file: BinaryIO, last: Element) -> None:
-    start = last.end - _MAX_ZEROS - 1
-    if start < last.start:
-        return
-    file.seek(start)
-    if not file.read(_MAX_ZEROS + 1).strip(b"\0"):
-        raise _no_end(f"more than {_MAX_ZEROS} zero bytes stand before byte {last.end}")
 
 
 def _size_of(elements: _Elements, tracks: Element) -> tuple[int, int]:

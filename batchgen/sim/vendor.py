@@ -80,22 +80,18 @@ class Vendor:
 
     def accept(self, key: str, wanted: Order | Refusal) -> Task | Refusal:
         """Bill and queue a task, or refuse it; an accepted task is in the ledger file when this returns."""
-        self._submits_by_key[key] += 1
+        wanted = self._admitted(key, wanted)
         if isinstance(wanted, Refusal):
             return wanted
-        if refusal := self._unaffordable(wanted.cost):
-            return refusal
         line = self._queued(wanted)
         self._ledger.append(line)
         return self._remember(line)
 
     def begin(self, key: str, wanted: Order | Refusal) -> Sale | Refusal:
         """Set the money of a synchronous call aside, or refuse it; nothing is billed yet."""
-        self._submits_by_key[key] += 1
+        wanted = self._admitted(key, wanted)
         if isinstance(wanted, Refusal):
             return wanted
-        if refusal := self._unaffordable(wanted.cost):
-            return refusal
         latency_s = self._latency("sync latency", wanted)
         self._held += wanted.cost
         return Sale(order=wanted, latency_s=latency_s, ends_at=self._counter.next(self._now(), latency_s) + latency_s)
@@ -144,6 +140,11 @@ class Vendor:
         live = [task for task in self._tasks.values() if now < task.ends_at]
         running = sum(now >= task.starts_at for task in live)
         return {"tasks": len(self._tasks), "queued": len(live) - running, "running": running}
+
+    def _admitted(self, key: str, wanted: Order | Refusal) -> Order | Refusal:
+        """Count a submit of the key, and refuse what its money does not cover."""
+        self._submits_by_key[key] += 1
+        return wanted if isinstance(wanted, Refusal) else self._unaffordable(wanted.cost) or wanted
 
     def _unaffordable(self, cost: Decimal) -> Refusal | None:
         spent, quota = self._ledger.spent, self._terms.key_quota

@@ -23,6 +23,7 @@ SPOILT: Final[tuple[Fate, ...]] = ("delay", "cut", "garble", "gateway")
 """What may happen to the first answer of every question and every download, in turn."""
 
 _DELAY_S: Final = 0.3
+"""How late a delayed answer comes; the lateness is the fault itself, nothing waits for it."""
 _PATIENCE_S: Final = 60.0
 _HOP: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "keep-alive", "accept-encoding"})
 
