@@ -10,7 +10,7 @@ from typing import Final
 from batchgen.app.pricing import prices_of
 from batchgen.core.dialects import Dialect
 from batchgen.core.limits import Limits
-from batchgen.core.ports import Client, Clock, Ledger, Library, Log, Shelf
+from batchgen.core.ports import Client, Clock, Journal, Ledger, Library, Log, Shelf
 from batchgen.core.pricing import PriceList
 from batchgen.files.library import Planned, ReferenceLibrary
 from batchgen.planning.settings import RunSettings
@@ -39,6 +39,7 @@ class Ports:
     """What the worker sees of the outside; a test may wrap each."""
 
     ledger: Ledger
+    journal: Journal
     client: Client
     shelf: Shelf
     library: Library
@@ -82,7 +83,7 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
     latencies.learn_all(queries.learned_latency(database))
     bearing = Bearing(limits=limits, clock=ports.clock, log=log, progress=progress)
     steps = Steps(
-        recorder=Recorder(ledger=ports.ledger, clock=ports.clock, log=log, progress=progress),
+        recorder=Recorder(ledger=ports.ledger, journal=ports.journal, clock=ports.clock, log=log, progress=progress),
         client=ports.client,
         dialect=plan.dialect,
         shelf=ports.shelf,

@@ -38,6 +38,7 @@ class Report:
     totals: dict[State, int]
     needs_decision: int
     saved: int
+    unrecorded: Sequence[str]
     missing: int
     money: str
     command: str
@@ -48,6 +49,7 @@ class Report:
         yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; {self.money}"
         if self.message:
             yield f"stopped: {self.message}"
+        yield from (f"accepted and paid, not in the database: {order}" for order in self.unrecorded)
         left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
         if left:
             yield f"{left} left; go on with: {self.command} resume {self.batch}"

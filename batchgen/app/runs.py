@@ -7,23 +7,22 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.app import database, vendor
+from batchgen.app import database, journals, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
 from batchgen.app.notifying import notify
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
-from batchgen.app.shift import Shift, Watch, mark_of
+from batchgen.app.shift import Shift, Watch
 from batchgen.app.vendor import require_key
-from batchgen.core.errors import InputError, StoreError
+from batchgen.core.errors import InputError
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
-from batchgen.files import marker
 from batchgen.logs import lines as diary
 from batchgen.planning.settings import RunSettings, deadline_after
 from batchgen.settings import Settings
-from batchgen.store import queries, runs
+from batchgen.store import queries
 from batchgen.store.lock import RunLock
 from batchgen.store.writer import DatabaseThread
 
@@ -86,7 +85,7 @@ def work(
         run = RunSettings.from_json(plan.settings)
         key = require_key(run.provider, settings)
         diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
-        _refuse_older_copy(thread, Path(run.output.dir))
+        journals.require_current(thread, Path(run.output.dir), batch=stored.name, command=database.command(settings))
         if run.on_ambiguous != "hold":
             diary.get("run").warning("run.policy_not_available", on_ambiguous=run.on_ambiguous, instead="hold, then batchgen resolve")
         now = SystemClock().now()
@@ -106,20 +105,6 @@ def work(
             report = shift.work(watch=watch, fit=fit)
         notify(run, settings, report, diary.get("run"))
         return report
-
-
-def _refuse_older_copy(thread: DatabaseThread, folder: Path) -> None:
-    """Raise StoreError when the folder has seen this very database further on: what it does not know would be bought again."""
-    found, here = marker.read(folder), mark_of(thread.call(runs.progress).result())
-    if found is None:
-        return
-    if found.is_ahead_of(here):
-        raise StoreError(
-            f"this database is an older copy: the images in {folder} belong to a newer state of it (run {found.run}, not {here.run}); "
-            f"put the newer one back, or delete {folder / marker.NAME}: then whatever this copy does not know is ordered again"
-        )
-    if found.database != here.database:
-        diary.get("run").warning("run.folder_of_another_database", folder=str(folder), note="what that one bought is bought again here")
 
 
 def _folder_of(settings: Settings) -> Path:

@@ -5,16 +5,15 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from batchgen import __version__
 from batchgen.api.client import HttpClient
-from batchgen.app import accounting, database
+from batchgen.app import accounting, database, journals
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.pricing import price_of
@@ -24,13 +23,13 @@ from batchgen.app.verifying import missing_files
 from batchgen.app.wording import money
 from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreError
+from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import shown
 from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList
 from batchgen.core.states import LIVE, State
-from batchgen.files import marker
-from batchgen.files.marker import Mark
+from batchgen.files.journal import OrderJournal
 from batchgen.files.shelf import ImageShelf
 from batchgen.logs import lines as diary
 from batchgen.planning.naming import Namer
@@ -77,7 +76,7 @@ class Shift:
         run_id = begun.result()
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
-        ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=1)
+        ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=Exit.BUG)
         try:
             engine, balance = asyncio.run(self._work(run_id, watch=watch, fit=fit))
             report = self._report(engine.bearing.stop, engine.bearing.progress)
@@ -86,23 +85,29 @@ class Shift:
             log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
             return report
         finally:
-            self._leave_mark()
             if ending is not None:
-                self.thread.call(lambda c: runs.finish(c, run_id, ending, at=clock.now())).result()
+                self._sign_out(run_id, ending)
+
+    def _sign_out(self, run_id: int, ending: runs.Ending) -> None:
+        """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""
+        try:
+            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=SystemClock().now())).result()
+        except StoreError as error:
+            diary.get("run").error("run.end_not_recorded", run=run_id, why=str(error))
 
     async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, int | None]:
         """Work; give the engine and what the account holds afterwards."""
         shelf = ImageShelf(self.folder, Namer(self.run.output.name, batch=self.run.name).stem, sidecar=self.run.output.sidecar)
         shelf.prepare()
-        self._leave_mark()
         posts_at_once = self._posts_at_once()
         client = self.wrap(self._client(posts_at_once))
         ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
-        ports = fit(Ports(ledger=ledger, client=client, shelf=shelf, library=library_of(self.run), clock=SystemClock()))
-        with ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files") as threads:
+        with closing(journals.opened(self.thread, self.folder)) as journal, ThreadPoolExecutor(_FILE_THREADS, "files") as threads:
+            ports = Ports(ledger=ledger, journal=journal, client=client, shelf=shelf, library=library_of(self.run), clock=SystemClock())
+            ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
-            heart = asyncio.create_task(self._beat(run_id))
+            heart = asyncio.create_task(self._beat(run_id, journal))
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await self._open_account(engine, ports.client, run_id)
@@ -110,6 +115,7 @@ class Shift:
                     return engine, await self._close_account(ports.client, engine)
                 finally:
                     heart.cancel()
+                    self._mark(journal)
                     await client.close()
 
     def _client(self, posts_at_once: int) -> HttpClient:
@@ -168,16 +174,17 @@ class Shift:
         costs = [(price_of(prices, asked), rows) for asked, rows in planned.items()]
         return None if any(price is None for price, _ in costs) else sum((price or 0) * rows for price, rows in costs)
 
-    async def _beat(self, run_id: int) -> None:
-        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one."""
+    async def _beat(self, run_id: int, journal: OrderJournal) -> None:
+        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one, and a mark in the journal."""
         while True:
             await asyncio.sleep(_BEAT_EVERY_S)
             self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now()))
-            self._leave_mark()
+            await asyncio.to_thread(self._mark, journal)
 
-    def _leave_mark(self) -> None:
-        """Note in the output folder how far this database has come."""
-        self.thread.call(runs.progress).add_done_callback(partial(_mark, self.folder))
+    def _mark(self, journal: OrderJournal) -> None:
+        """Note in the journal how far the database has come."""
+        with suppress(FileError, StoreError):  # whether disk and database work is found out by the next order
+            journals.mark(self.thread, journal)
 
     @property
     def folder(self) -> Path:
@@ -208,6 +215,16 @@ class Shift:
         )
 
     def _report(self, stop: Stop | None, progress: Progress) -> Report:
+        try:
+            return self._counted(stop, progress)
+        except StoreError as error:
+            return Report(
+                batch=self.batch, exit_code=Exit.STORAGE, reason="storage", message=stop.message if stop else str(error), totals={},
+                needs_decision=0, saved=progress.saved, unrecorded=tuple(progress.unrecorded.values()), missing=0,
+                money="the database cannot be read", command=database.command(self.settings),
+            )  # fmt: skip
+
+    def _counted(self, stop: Stop | None, progress: Progress) -> Report:
         totals = queries.totals(self.thread.engine, self.batch_id)
         missing = missing_files(self.thread.engine, self.batch)
         undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
@@ -220,21 +237,11 @@ class Shift:
             totals=dict(totals.states),
             needs_decision=undecided,
             saved=progress.saved,
+            unrecorded=tuple(progress.unrecorded.values()),
             missing=missing,
             money=money(totals, queries.doubts(self.thread.engine, self.batch_id), self.vendor.dialect.unit),
             command=database.command(self.settings),
         )
-
-
-def mark_of(progress: tuple[str, int, int]) -> Mark:
-    """Give the mark of a database that has come so far."""
-    database_id, run, event = progress
-    return Mark(database=database_id, run=run, event=event)
-
-
-def _mark(folder: Path, told: "Future[tuple[str, int, int]]") -> None:
-    with suppress(FileError, StoreError):  # the mark is a help; whether disk and database work is found out elsewhere
-        marker.write(folder, mark_of(told.result()))
 
 
 def _boot_id() -> str:

@@ -55,6 +55,24 @@ def backup(session: Session, target: Path) -> None:
     click.echo(copy(session.settings, target))
 
 
+@db.command(
+    "adopt-journal", cls=Command, examples=['batchgen db adopt-journal poster-study --reason "yesterday\'s backup after a disk failure"']
+)
+@click.argument("batch", required=False)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept with each order.")
+@pass_session
+def adopt_journal(session: Session, batch: str | None, reason: str) -> None:
+    """Bring an older copy of the database up to date with the orders that the journal in the output folder knows.
+
+    Orders with a task id are fetched by the next run; those whose answer is not known become ambiguous. None is bought again.
+    """
+    from batchgen.app import adopting, database
+
+    done, name = adopting.adopt(session.settings, batch, reason=reason)
+    for text in done.lines(database.command(session.settings), name):
+        output.say(text)
+
+
 @db.command("check", cls=Command, examples=["batchgen db check", "batchgen db check --json"])
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @pass_session

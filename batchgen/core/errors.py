@@ -10,6 +10,7 @@
     │   ├── OutcomeUnknownError   the request may have been carried out: never send it again blindly
     │   └── DownloadError         a result could not be fetched; a new GET costs nothing
     ├── StoreError                look at the database                                            exit 7
+    │   ├── StoreAwayError        the database is busy or out of reach, and may come back
     │   ├── StaleJobError         somebody else moved the job first; nothing was written
     │   ├── BudgetReachedError    the reservation does not fit under the cap; nothing was written  exit 5
     │   ├── LockedError           another runner holds the database                               exit 8
@@ -84,6 +85,10 @@ class StoreError(BatchgenError):
     """The job database cannot be used or did not take a change."""
 
     exit_code = Exit.STORAGE
+
+
+class StoreAwayError(StoreError):
+    """The database is busy or cannot be reached, which may pass by itself."""
 
 
 class StaleJobError(StoreError):

@@ -8,7 +8,9 @@ from typing import Literal, Protocol
 
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.events import Image
-from batchgen.core.jobs import Change, Job, Recorded
+from batchgen.core.jobs import Change, Job, JobKey, Recorded
+from batchgen.core.money import Micros
+from batchgen.core.states import Outcome
 
 
 class Sink(Protocol):
@@ -149,6 +151,44 @@ class Ledger(Protocol):
 
     def keep_upload(self, upload: Upload) -> "Future[None]":
         """Keep an upload in the place of an earlier one of the same content to the same vendor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """An order that goes out next: its attempt, whose it is, the hash of its bytes, and what is reserved for it."""
+
+    attempt_id: int
+    key: JobKey
+    body_sha256: str
+    reserved: Micros | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of an order: accepted with its task id and price, or certainly not carried out."""
+
+    outcome: Outcome
+    task_id: str | None = None
+    cost: Micros | None = None
+
+
+class Journal(Protocol):
+    """A local diary of orders, in which a task id finds a place when the job table cannot take it. Every line survives the process."""
+
+    def intend(self, intent: Intent) -> None:
+        """Note that an order goes out next, and keep room for its outcome; raise FileError, and then it must not go out."""
+
+    def settle(self, attempt_id: int, settled: Settled) -> None:
+        """Note what became of an order, before the job table is told; raise FileError."""
+
+    def settled(self, attempt_id: int) -> Settled | None:
+        """Give what is known of the answer to an order that the job table holds open."""
+
+    def recorded(self, attempt_id: int) -> None:
+        """Note that the job table knows the order's outcome."""
+
+    def sync(self) -> None:
+        """Force to the disk what was written; raise FileError."""
 
 
 class Log(Protocol):

@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from batchgen.core.errors import SchemaError, StoreError
+from batchgen.core.errors import SchemaError, StoreAwayError, StoreError
 
 
-class BusyError(StoreError):
+class BusyError(StoreAwayError):
     """Somebody else held the database too long, or two transactions crossed; nothing was written, so it may be run again."""
 
 
@@ -34,7 +34,7 @@ _POSTGRES: Final[dict[str, tuple[type[StoreError], str]]] = {
     "40001": (BusyError, "two transactions crossed"),
     "40P01": (BusyError, "two transactions waited for each other"),
     "55P03": (BusyError, "another connection has held a row for too long"),
-    "25006": (StoreError, "the server is read-only: it is not the primary"),
+    "25006": (StoreAwayError, "the server is read-only: it is not the primary"),
     "53100": (StoreError, "no room left on the server's disk"),
     "42P01": (SchemaError, "the database has no batchgen tables"),
     "XX001": (SchemaError, "the database is damaged"),
@@ -76,6 +76,6 @@ def _sqlite(error: sqlite3.Error) -> tuple[type[StoreError], str]:
 def _postgres(error: DBAPIError) -> tuple[type[StoreError], str]:
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     if error.connection_invalidated or sqlstate.startswith(("08", "57P")):
-        return StoreError, "the connection to the database was lost; whether the last change was stored is unknown"
+        return StoreAwayError, "the connection to the database was lost; whether the last change was stored is unknown"
     first_line = str(error.orig).strip().partition("\n")[0]
     return _POSTGRES.get(sqlstate, (StoreError, f"the database refused: {first_line}"))

@@ -20,12 +20,15 @@ from batchgen.store import schema as s
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
 from batchgen.store.instants import as_stored, from_text
+from batchgen.store.recorder import ATTEMPTS_PER_JOB
 from batchgen.store.views import VIEWS
 
 Dict = dict[str, Any]
 """A JSON object."""
 
 PAGE: Final = 1_000
+_IDS: Final = 500
+"""Row numbers named in one question."""
 LEARN_FROM: Final = 2_000
 """How many of the latest results prices and durations are learned from."""
 
@@ -211,6 +214,35 @@ def events(engine: Engine, *, batch: str | None = None, after_id: int = 0) -> It
 
     for row in _pages(engine, page, "event_id", after=after_id):
         yield _event_object(row)
+
+
+def known_orders(engine: Engine, attempt_ids: Sequence[int]) -> frozenset[int]:
+    """Give those of the attempts that the database knows."""
+    pages = (attempt_ids[start : start + _IDS] for start in range(0, len(attempt_ids), _IDS))
+    return frozenset(row["id"] for page in pages for row in _all(engine, select(s.attempt.c.id).where(s.attempt.c.id.in_(page))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A job's row number, version and state."""
+
+    job_id: int
+    version: int
+    state: State
+
+
+def standing(engine: Engine, key: str, *, attempt_id: int) -> Standing | None:
+    """Say where the job with that key stands; of several batches that have it, the one that the attempt's number points to."""
+    j = s.job.c
+    query = select(j.id, j.version, j.state).where(j.key == key).order_by((j.id == attempt_id // ATTEMPTS_PER_JOB).desc(), j.id)
+    rows = _all(engine, query.limit(1))
+    return Standing(job_id=rows[0]["id"], version=rows[0]["version"], state=State(rows[0]["state"])) if rows else None
+
+
+def open_orders(engine: Engine) -> frozenset[int]:
+    """Give the attempts of all batches whose outcome is not known: a dead run left them, or one is at work."""
+    query = select(s.job.c.attempt_id).where(s.job.c.state == literal_column(f"'{State.SUBMITTING.value}'"))
+    return frozenset(row["attempt_id"] for row in _all(engine, query) if row["attempt_id"] is not None)
 
 
 def known_files(engine: Engine, batch: str) -> Iterator[Dict]:

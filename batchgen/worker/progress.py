@@ -25,6 +25,8 @@ class Progress:
     """Micros spent by the batch as far as answers named a cost; None while none did."""
     saved_at: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    unrecorded: dict[int, str] = field(default_factory=dict)
+    """Accepted orders, by attempt, that the job table has not taken: which task, and where it is kept."""
     parked: int = 0
     pause: str = ""
     stopping: str = ""

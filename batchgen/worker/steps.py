@@ -2,8 +2,8 @@
 
 Theory of operation. ``order`` is the only step that can cost money. Its intent is durable before the POST leaves, and ``settle`` makes what
 came back durable before anything else is done with the job. Whatever cuts it in between leaves ``submitting``, which the next start
-turns into ``ambiguous``; nothing turns it into a second POST. ``conclude`` writes only when something changed. ``stage`` records
-the hash of verified bytes, ``save`` links them into place and only then records ``saved``.
+settles by the journal (see ``Recorder``) or turns into ``ambiguous``; nothing turns it into a second POST. ``conclude`` writes only when
+something changed. ``stage`` records the hash of verified bytes, ``save`` links them into place and only then records ``saved``.
 
 A synchronous order is answered by its result. That answer is written to disk as it comes and is durable before anything is read out of it;
 from then on the disk takes the vendor's place: asking after such a job reads its answer again, and a start that finds the answer of an
@@ -36,8 +36,8 @@ from batchgen.core.errors import (
 )
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.core.ports import Answer, Client, Clock, Draft, Shelf
-from batchgen.core.states import State
+from batchgen.core.ports import Answer, Client, Clock, Draft, Settled, Shelf
+from batchgen.core.states import Outcome, State
 from batchgen.worker import kept
 from batchgen.worker.attaching import Attacher, Obstacle
 from batchgen.worker.drift import Drift
@@ -83,16 +83,20 @@ class Steps:
         Raises BudgetReachedError or StaleJobError before anything was sent.
         """
         limits = self.judge.limits
-        job = await self.recorder.record(
-            job,
-            e.SubmitStarted(
-                body_sha256=_hash(order),
-                reserved=self.prices.of(job),
-                cap_cost=limits.budget_cost,
-                cap_orders=limits.budget_jobs,
-            ),
+        started = e.SubmitStarted(
+            body_sha256=_hash(order),
+            reserved=self.prices.of(job),
+            cap_cost=limits.budget_cost,
+            cap_orders=limits.budget_jobs,
         )
-        return job, await self._send(job, order) if isinstance(order, Call) else order
+        job = await self.recorder.record(job, started)
+        if not isinstance(order, Call):
+            return job, order
+        try:
+            self.recorder.intend(job, started)
+        except FileError as error:
+            return job, NotSent(message=str(error), error=error)
+        return job, await self._send(job, order)
 
     async def settle(self, job: Job, answer: SubmitAnswer, *, actor: str = "runner") -> Job:
         """Record what became of an order; its task id, if it has one, is durable when this returns."""
@@ -159,7 +163,10 @@ class Steps:
         return await self.recorder.record_fact(job, e.ImagesSaved(images=job.staged))
 
     async def recover(self, job: Job) -> Job:
-        """Settle an order that a dead run left open by the answer it kept, or else make it ambiguous; leave every other job as it is."""
+        """Settle an order that a dead run left open by what is known of its answer, or make it ambiguous; leave other jobs alone.
+
+        An answer that was the result was kept in a file; of any other the journal knows the task id, or that nothing was done.
+        """
         if job.state is not State.SUBMITTING:
             return job
         answer = await self._off_loop(lambda: self.shelf.kept_answer(job))
@@ -170,8 +177,18 @@ class Steps:
                 with suppress(FileError):  # as in _send
                     await self._off_loop(lambda: self.shelf.drop_answer(job))
             return settled
-        unknown = e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
-        return await self.recorder.record(job, unknown, actor="recovery")
+        return await self.recorder.record_fact(job, self._left_behind(job), actor="recovery")
+
+    def _left_behind(self, job: Job) -> e.Event:
+        """Give the event for an open order of a dead run, by what the journal knows of it."""
+        settled = None if job.attempt_id is None else self.recorder.journal.settled(job.attempt_id)
+        match settled:
+            case Settled(outcome=Outcome.ACCEPTED, task_id=str(task_id), cost=cost):
+                return e.SubmitAccepted(task_id=task_id, cost=cost)
+            case Settled(outcome=Outcome.REFUSED | Outcome.NOT_SENT as outcome):
+                return e.SubmitNotSent(reason="interrupted", detail=f"the run ended before it was recorded that the order was {outcome}")
+            case _:
+                return e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
 
     async def _send(self, job: Job, call: Call) -> SubmitAnswer:
         """Send the order; an answer that is the result is durable when this returns."""

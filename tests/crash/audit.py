@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchgen.files import marker
-
 Row = dict[str, Any]
 
 CHARGEABLE = frozenset({"accepted", "ambiguous", "unproven"})
@@ -100,7 +98,7 @@ def _is_answered(attempt: Row) -> bool:
 
 def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
     """Name each saved job whose file is not the one recorded, and each file that no saved job owns."""
-    known = {Path(job["output_dir"]) / marker.NAME for job in jobs}
+    known: set[Path] = set()
     held = {f".{job['key'][:8]}-" for job in jobs if job["state"] == "ambiguous"}
     for job in jobs:
         if job["state"] in {"submitting", "submitted", "rendered"}:
@@ -111,5 +109,9 @@ def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != job["sha256"]:
                 yield f"{path.name} is not the file that was saved"
     for folder in {Path(job["output_dir"]) for job in jobs}:
-        strays = (path for path in folder.rglob("*") if path.is_file() and path not in known and path.name[:10] not in held)
+        strays = (
+            path
+            for path in folder.rglob("*")
+            if path.is_file() and path not in known and path.name[:10] not in held and path.suffix != ".journal"
+        )
         yield from (f"{path.name} belongs to no saved job" for path in strays)

@@ -2,7 +2,7 @@
 
 A script that a test starts: it reads one order a line on standard input, forks, carries it out in the child, and answers one line. The
 fork spares the imports, which would take longer than the runs; the child then does what ``batchgen`` does. An order with a ``death``
-works on a batch with every port wrapped, and the process kills itself before or after the k-th call through one of them.
+works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails.
 """
 
 import gc
@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Awaitable
 from concurrent.futures import Future
@@ -27,6 +28,7 @@ from batchgen.cli import deciding as deciding_commands
 from batchgen.cli import reading as reading_commands
 from batchgen.cli.command import run
 from batchgen.cli.main import cli
+from batchgen.core.errors import BatchgenError, FileError, NotSentError, OutcomeUnknownError, StoreError
 from batchgen.files.shelf import ImageShelf
 from batchgen.settings import Settings
 
@@ -38,21 +40,34 @@ OPENING = frozenset({ImageShelf.draft.__name__, ImageShelf.answer.__name__})
 
 _PATIENCE_S = 120
 
-PORTS = ("ledger", "client", "shelf", "library")
+PORTS = ("ledger", "journal", "client", "shelf", "library")
+
+
+REFUSALS: dict[str, Any] = {
+    "ledger": StoreError("no room left on the disk of the job database"),
+    "journal": FileError("cannot write the journal: No space left on device"),
+    "shelf": FileError("cannot write: Input/output error"),
+    "library": FileError("cannot read: Input/output error"),
+}
+"""What each port says when its disk refuses."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Fuse:
-    """Count the calls through each port, from any thread, and kill the process at one of them."""
+    """Count the calls through each port, from any thread, and at one of them kill the process or let the call fail.
+
+    ``fault`` is ``kill``, ``bug`` (an error that nobody foresaw) or ``refusal`` (the port's own: a disk that refuses, a lost answer).
+    """
 
     port: str
     side: str
     call: int
+    fault: str = "kill"
     counts: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def before(self, port: str) -> int:
-        """Count one more call and give its number; the process may not survive this."""
+        """Count one more call and give its number; the process may not survive this, or the call may fail."""
         with self.lock:
             self.counts[port] += 1
             number = self.counts[port]
@@ -60,13 +75,19 @@ class Fuse:
         return number
 
     def after(self, port: str, number: int) -> None:
-        """Note that a call has ended, before its caller hears of it; the process may not survive this."""
+        """Note that a call has ended, before its caller hears of it; the process may not survive this, or the call may fail."""
         self._burn(port, "after", number)
 
     def _burn(self, port: str, side: str, number: int) -> None:
-        if (port, side, number) == (self.port, self.side, self.call):
+        if (port, side, number) != (self.port, self.side, self.call):
+            return
+        if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
             threading.Event().wait()
+        if self.fault == "bug":
+            raise RuntimeError("nobody foresaw this")
+        lost = OutcomeUnknownError if side == "after" else NotSentError
+        raise REFUSALS.get(port) or lost("connection reset by peer")
 
 
 class Fused:
@@ -82,21 +103,38 @@ class Fused:
         return partial(self._call, found) if callable(found) else found
 
     def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._port == "ledger":
+            return self._promised(method, *args, **kwargs)
         number = self._fuse.before(self._port)
         result = method(*args, **kwargs)
-        if isinstance(result, Future):
-            result.add_done_callback(lambda _: self._fuse.after(self._port, number))
-            return result
         if inspect.isawaitable(result):
             return self._awaited(result, number)
         self._fuse.after(self._port, number)
         return Fused(result, self._port, self._fuse) if method.__name__ in OPENING else result
 
-    async def _awaited(self, result: Awaitable[Any], number: int) -> Any:
+    def _promised(self, method: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Give a future that fails where the call should."""
+        promise: Future[Any] = Future()
         try:
-            return await result
-        finally:
-            self._fuse.after(self._port, number)
+            number = self._fuse.before(self._port)
+        except Exception as error:  # noqa: BLE001 - a ledger fails through its futures
+            promise.set_exception(error)
+            return promise
+
+        def keep(done: Future[Any]) -> None:
+            try:
+                self._fuse.after(self._port, number)
+                promise.set_result(done.result())
+            except Exception as error:  # noqa: BLE001 - as above
+                promise.set_exception(error)
+
+        method(*args, **kwargs).add_done_callback(keep)
+        return promise
+
+    async def _awaited(self, result: Awaitable[Any], number: int) -> Any:
+        found = await result
+        self._fuse.after(self._port, number)
+        return found
 
 
 def work_and_die(batch: str, fuse: Fuse) -> int:
@@ -108,6 +146,18 @@ def work_and_die(batch: str, fuse: Fuse) -> int:
     report = runs.work(batch, Settings.from_environment(os.environ), wishes=runs.Wishes(), fit=fit)
     sys.stdout.write(json.dumps(fuse.counts))
     return report.exit_code
+
+
+def _ended(batch: str, fuse: Fuse) -> int:
+    """Work on a batch and give the exit code that the command line would give."""
+    try:
+        return work_and_die(batch, fuse)
+    except BatchgenError as error:
+        sys.stderr.write(str(error))
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - a bug, as the command line would say
+        sys.stderr.write(traceback.format_exc())
+        return 1
 
 
 def carry_out(order: dict[str, Any]) -> dict[str, object]:
@@ -131,7 +181,7 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
     os.dup2(err, 2)
     os.chdir(order["folder"])
     death = order.get("death")
-    code = work_and_die(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
+    code = _ended(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # taking the copied interpreter apart would cost more than the command

@@ -28,6 +28,7 @@ from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Judge
 from tests.support.fake_client import FakeClient, FakeDialect, kept_body
 from tests.support.fake_clock import START, FakeClock, run_warped
+from tests.support.fake_journal import FakeJournal
 from tests.support.fake_ledger import FakeLedger
 from tests.support.fake_library import FakeLibrary
 from tests.support.fake_log import FakeLog
@@ -124,6 +125,7 @@ class Rig:
     clock: FakeClock = field(default_factory=FakeClock)
     trace: list[str] = field(default_factory=list)
     ledger: FakeLedger
+    journal: FakeJournal
     client: FakeClient
     shelf: FakeShelf
     library: FakeLibrary
@@ -147,6 +149,7 @@ class Rig:
             limits=replace(self.limits, **changes),
             clock=self.clock,
             ledger=self.ledger,
+            journal=self.journal,
             client=self.client,
             shelf=self.shelf,
             library=self.library,
@@ -182,6 +185,7 @@ def rig(
     limits: Limits | None = None,
     clock: FakeClock | None = None,
     ledger: FakeLedger | None = None,
+    journal: FakeJournal | None = None,
     client: FakeClient | None = None,
     shelf: FakeShelf | None = None,
     library: FakeLibrary | None = None,
@@ -189,7 +193,7 @@ def rig(
 ) -> Rig:
     """Put a worker together over fakes."""
     clock, limits, random, trace, log = clock or FakeClock(), limits or Limits(pace=Pace(in_flight=8)), Random(7), [], FakeLog()
-    library = library or FakeLibrary()
+    library, journal = library or FakeLibrary(), journal or FakeJournal()
     ledger, client, shelf = ledger or FakeLedger(), client or FakeClient(clock=clock), shelf or FakeShelf()
     ledger.trace = client.trace = shelf.trace = trace
     ledger.add(rows)
@@ -199,7 +203,7 @@ def rig(
     bearing = Bearing(limits=limits, clock=clock, log=log, progress=progress)
     places, threads = SubmitGate(limits=limits, gate=Gate(random)), FakeThreads()
     steps = Steps(
-        recorder=Recorder(ledger=ledger, clock=clock, log=log, progress=progress),
+        recorder=Recorder(ledger=ledger, journal=journal, clock=clock, log=log, progress=progress),
         client=client,
         dialect=dialect,
         shelf=shelf,
@@ -227,6 +231,7 @@ def rig(
         clock=clock,
         trace=trace,
         ledger=ledger,
+        journal=journal,
         client=client,
         shelf=shelf,
         library=library,

@@ -5,20 +5,20 @@ from contextlib import suppress
 import pytest
 
 from batchgen.core import events as e
-from batchgen.core.errors import BatchgenError, IllegalTransitionError, StaleJobError, StoreError
+from batchgen.core.errors import BatchgenError, FileError, IllegalTransitionError, StaleJobError, StoreAwayError, StoreError
 from batchgen.core.jobs import Change
 from batchgen.core.states import State
 from tests.support.builders import Rig, job, rig
 
 
-def _failing(run: Rig, kind: type[e.Event], *, times: int) -> None:
-    """Let the table refuse an event so many times."""
+def _failing(run: Rig, kind: type[e.Event], *, times: int, error: StoreError | None = None) -> None:
+    """Let the table refuse an event so many times, as one that is away unless another error is given."""
     left = [times]
 
     def fails(change: Change) -> StoreError | None:
         if isinstance(change.event, kind) and left[0]:
             left[0] -= 1
-            return StoreError("busy")
+            return error or StoreAwayError("busy")
         return None
 
     run.ledger.fails = fails
@@ -58,6 +58,61 @@ def test_a_table_that_takes_nothing_for_a_minute_stops_the_run() -> None:
     assert [State.SUBMITTING] == run.states()
     assert 60 <= run.clock.seconds < 70
     assert "task-1" == run.log.called("job.not_recorded")[-1].facts["task_id"]
+
+
+def test_a_full_disk_stops_at_once_and_the_next_start_takes_the_task_id_from_the_journal() -> None:
+    """The id is forced into the journal, one POST in all; the next run records it, fetches the image, and nothing is ordered again."""
+    run = rig([job()])
+    _failing(run, e.SubmitAccepted, times=1, error=StoreError("no room left"))
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (7, "storage") == (stop.exit_code, stop.reason)
+    assert run.clock.seconds < 5
+    assert ("task-1", 1) == (run.journal.outcomes[1].task_id, run.journal.syncs)
+    assert ["00000000 is task task-1, kept in the journal; the next start records it"] == list(run.progress.unrecorded.values())
+
+    assert run.again().run() is None
+    assert [State.SAVED] == run.states()
+    assert 1 == len(run.client.orders)
+    assert {1} == run.journal.known
+
+
+def test_an_order_that_the_journal_does_not_take_is_not_sent() -> None:
+    """No journal, no spending: the row is planned again, the run stops with 7."""
+    run = rig([job()])
+    run.journal.fails = lambda line: FileError("no room for the journal") if line == "intent" else None
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (7, "no room for the journal") == (stop.exit_code, stop.message)
+    assert [] == run.client.orders
+    assert [State.PLANNED] == run.states()
+
+
+def test_an_answer_that_neither_table_nor_journal_takes_is_shown() -> None:
+    """The task id is the last thing that is left of a paid order: it stands in the diary and in the report."""
+    run = rig([job()])
+    run.journal.fails = lambda line: FileError("read-only") if line == "outcome" else None
+    _failing(run, e.SubmitAccepted, times=1, error=StoreError("no room left"))
+
+    run.run()
+
+    assert ["00000000 is task task-1, kept here only"] == list(run.progress.unrecorded.values())
+    assert ["task-1"] == [line.facts["task_id"] for line in run.log.called("journal.not_written")]
+
+
+def test_the_answer_is_in_the_journal_before_the_table_is_told() -> None:
+    """Whatever kills the process in between, the next start finds the task id."""
+    run = rig([job()])
+    told: list[bool] = []
+    run.ledger.fails = lambda change: told.append(1 in run.journal.outcomes) if isinstance(change.event, e.SubmitAccepted) else None
+
+    run.run()
+
+    assert [True] == told
 
 
 @pytest.mark.parametrize("error", [StaleJobError("moved"), IllegalTransitionError("impossible")])

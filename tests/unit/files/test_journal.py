@@ -1,0 +1,188 @@
+"""The journal of orders: what survives, what is dropped, what is refused."""
+
+import os
+import resource
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchgen.core.errors import FileError
+from batchgen.core.jobs import JobKey
+from batchgen.core.money import Micros
+from batchgen.core.ports import Intent, Settled
+from batchgen.core.states import Outcome
+from batchgen.files import journal
+from batchgen.files.journal import Entry, Mark, OrderJournal
+
+DATABASE = "5d1f0c9e77aa4b0b8c9a"
+ACCEPTED = Settled(outcome=Outcome.ACCEPTED, task_id="img_1", cost=Micros(60_000))
+
+
+def intent(number: int) -> Intent:
+    """Build the intent of an attempt."""
+    return Intent(attempt_id=number, key=JobKey(f"{number:032x}"), body_sha256="ab" * 32, reserved=Micros(60_000))
+
+
+def opened(folder: Path, mark: Mark | None = None, *, open_orders: tuple[int, ...] = ()) -> OrderJournal:
+    """Open the journal as a run does."""
+    return OrderJournal(folder, DATABASE, mark or Mark(run=1, event=0), open_orders=open_orders)
+
+
+def _fill(written: OrderJournal) -> int:
+    """Write intents until the disk refuses one, and give how many it took."""
+    for number in range(1, 1_000):
+        try:
+            written.intend(intent(number))
+        except FileError:
+            return number - 1
+    pytest.fail("the disk took everything")
+
+
+def test_orders_and_their_outcomes_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Intents stand in their order, each with what is known of its answer; the run's mark stands before them."""
+    with closing(opened(tmp_path)) as written:
+        written.intend(intent(1))
+        written.intend(intent(2))
+        written.settle(1, ACCEPTED)
+
+        found = journal.read(tmp_path, DATABASE)
+
+    assert (Entry(intent=intent(1), settled=ACCEPTED), Entry(intent=intent(2))) == found.entries
+    assert ((Mark(run=1, event=0), 0),) == found.marks
+    assert found == journal.read(tmp_path, DATABASE)
+
+
+def test_an_open_order_is_known_to_the_next_run(tmp_path: Path) -> None:
+    """Only for attempts that the table holds open does the journal say what it knows."""
+    with closing(opened(tmp_path)) as first:
+        first.intend(intent(1))
+        first.settle(1, ACCEPTED)
+        first.intend(intent(2))
+
+    with closing(opened(tmp_path, open_orders=(1, 2))) as second, closing(opened(tmp_path)) as third:
+        assert (ACCEPTED, None, None) == (second.settled(1), second.settled(2), second.settled(3))
+        assert third.settled(1) is None
+
+
+@pytest.mark.parametrize("torn", [b"\0" * 500, b"0badc0de {}\n", b"1234", b'deadbeef {"intent":9}\n', b"\xff\xfe\n\n"])
+def test_reading_ends_at_the_first_line_that_is_not_whole_and_writing_goes_on_there(tmp_path: Path, torn: bytes) -> None:
+    """A tail torn by a death, or forged, is not believed; the next run writes over it."""
+    with closing(opened(tmp_path)) as first:
+        first.intend(intent(1))
+    path = tmp_path / journal.name_of(DATABASE)
+    path.write_bytes(path.read_bytes() + torn)
+
+    assert (Entry(intent=intent(1)),) == journal.read(tmp_path, DATABASE).entries
+    with closing(opened(tmp_path)) as second:
+        second.intend(intent(2))
+    assert [1, 2] == [entry.intent.attempt_id for entry in journal.read(tmp_path, DATABASE).entries]
+
+
+def test_every_cut_of_a_journal_is_a_journal(tmp_path: Path) -> None:
+    """Cut at any byte, what stands before the cut in whole lines is read, and nothing else."""
+    with closing(opened(tmp_path)) as written:
+        for number in (1, 2, 3):
+            written.intend(intent(number))
+            written.settle(number, ACCEPTED)
+    path = tmp_path / journal.name_of(DATABASE)
+    whole = path.read_bytes()
+    ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
+
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        assert max((end for end in ends if end <= cut), default=0) == journal.read(tmp_path, DATABASE).end
+
+
+def test_an_older_copy_knows_less_than_the_journal(tmp_path: Path) -> None:
+    """Orders behind the last mark that a database has reached may be unknown to it; a later mark says so without any order."""
+    with closing(opened(tmp_path, Mark(run=1, event=0))) as written:
+        written.intend(intent(1))
+        written.mark(Mark(run=1, event=10), still_open=frozenset())
+        written.intend(intent(2))
+        written.mark(Mark(run=1, event=20), still_open=frozenset())
+    found = journal.read(tmp_path, DATABASE)
+
+    assert [1, 2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=9))]
+    assert found.is_whole_since(Mark(run=1, event=9))
+    assert [2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=19))]
+    assert (True, False) == (found.is_ahead_of(Mark(run=1, event=19)), found.is_ahead_of(Mark(run=1, event=20)))
+    assert not found.is_whole_since(Mark(run=0, event=99))
+
+
+def test_a_long_journal_begins_anew_and_keeps_open_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settled orders go, those that the table does not know yet stay, the mark is the first line; the room is small again."""
+    monkeypatch.setattr(journal, "LIMIT_BYTES", 2_000)
+    with closing(opened(tmp_path)) as written:
+        for number in range(1, 21):
+            written.intend(intent(number))
+            written.settle(number, ACCEPTED)
+            if number != 7:
+                written.recorded(number)
+        written.intend(intent(21))
+        written.mark(Mark(run=1, event=60), still_open=written.open_orders())
+        written.intend(intent(22))
+
+        found = journal.read(tmp_path, DATABASE)
+
+    assert [7, 21, 22] == [entry.intent.attempt_id for entry in found.entries]
+    assert ACCEPTED == found.entries[0].settled
+    assert (Mark(run=1, event=60), 0) == found.marks[0]
+    assert [journal.name_of(DATABASE)] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_database_has_a_journal_of_its_own(tmp_path: Path) -> None:
+    """Two databases in one folder do not read each other's orders, and each can tell that it is not alone."""
+    with closing(opened(tmp_path)) as ours:
+        ours.intend(intent(1))
+        assert not journal.is_shared(tmp_path, DATABASE)
+        assert journal.is_shared(tmp_path, "another")
+        assert () == journal.read(tmp_path, "another").entries
+
+
+def test_a_journal_of_another_database_under_our_name_is_refused(tmp_path: Path) -> None:
+    """What was renamed or forged is neither believed nor written over."""
+    with closing(opened(tmp_path)) as ours:
+        ours.intend(intent(1))
+    content = (tmp_path / journal.name_of(DATABASE)).read_bytes()
+    (tmp_path / journal.name_of("another")).write_bytes(content)
+
+    with pytest.raises(FileError, match="another database"):
+        OrderJournal(tmp_path, "another", Mark(run=1, event=0))
+    assert content == (tmp_path / journal.name_of("another")).read_bytes()
+
+
+@pytest.mark.parametrize("obstacle", ["link", "folder", "pipe"])
+def test_what_is_no_file_is_refused(tmp_path: Path, obstacle: str) -> None:
+    """A link leads nowhere, a pipe does not hang."""
+    place, elsewhere = tmp_path / journal.name_of(DATABASE), tmp_path / "elsewhere"
+    elsewhere.write_text("kept")
+    {"link": lambda: place.symlink_to(elsewhere), "folder": place.mkdir, "pipe": lambda: os.mkfifo(place)}[obstacle]()
+
+    with pytest.raises(FileError):
+        opened(tmp_path)
+    assert "kept" == elsewhere.read_text()
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Task ids give away results."""
+    opened(tmp_path).close()
+
+    assert 0o600 == (tmp_path / journal.name_of(DATABASE)).stat().st_mode & 0o777
+
+
+def test_without_room_for_an_outcome_no_intent_is_written(tmp_path: Path) -> None:
+    """The room is taken before the order goes out: where there is none, the intent fails, and earlier orders can still be settled."""
+    with closing(opened(tmp_path)) as written:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (128 * 1024, hard))
+        try:
+            taken = _fill(written)
+            for number in range(1, taken + 1):
+                written.settle(number, Settled(outcome=Outcome.ACCEPTED, task_id="x" * 256, cost=Micros(1)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    found = journal.read(tmp_path, DATABASE).entries
+    assert taken > 10
+    assert taken == sum(entry.settled is not None for entry in found)
