@@ -108,6 +108,12 @@ async def read_account(client: Client, dialect: Dialect) -> Reading | None:
     return Trouble(message=str(answers)) if isinstance(answers, ExchangeError) else dialect.read_account(answers)
 
 
+async def account_of(client: Client, dialect: Dialect) -> Account | None:
+    """Ask for the account's money over an open client; None when the vendor does not tell it."""
+    reading = await read_account(client, dialect)
+    return reading if isinstance(reading, Account) else None
+
+
 async def read_prices(client: Client, dialect: Dialect, base_url: str) -> PriceList | None:
     """Ask for the price catalogue over an open client; None for a vendor that has none or does not answer."""
     if not isinstance(dialect, Priced):

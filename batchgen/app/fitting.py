@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
 
+from batchgen.app import accounting
 from batchgen.app.pricing import prices_of
 from batchgen.core.dialects import Dialect
 from batchgen.core.limits import Limits
@@ -19,6 +21,7 @@ from batchgen.store.engine import Database
 from batchgen.worker.agenda import Agenda
 from batchgen.worker.attaching import Attacher
 from batchgen.worker.bearing import Bearing
+from batchgen.worker.doubting import Doubter
 from batchgen.worker.engine import Engine
 from batchgen.worker.following import Follower
 from batchgen.worker.gate import Gate, SubmitGate
@@ -94,8 +97,15 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
         random=random,
         threads=threads,
     )
+    doubter = Doubter(
+        recorder=steps.recorder,
+        ledger=ports.ledger,
+        prices=steps.prices,
+        bearing=bearing,
+        ask_account=partial(accounting.account_of, ports.client, plan.dialect),
+    )
     agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random, longest_s=_LONGEST_PAUSE_S))
-    orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing)
+    orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing, doubter=doubter)
     questions = _gate(limits, random, longest_s=_LONGEST_SILENCE_S)
     follower = Follower(steps=steps, agenda=agenda, places=places, questions=questions, latencies=latencies, bearing=bearing)
     return Engine(
@@ -104,6 +114,7 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
         agenda=agenda,
         orderer=orderer,
         follower=follower,
+        doubter=doubter,
         bearing=bearing,
         posts_at_once=plan.posts_at_once,
     )

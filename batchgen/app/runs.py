@@ -36,6 +36,7 @@ class Wishes:
     budget: Micros | None = None
     until: str | None = None
     record: Path | None = None
+    ambiguous_cost: Micros | None = None
 
     def upon(self, limits: Limits, *, now: datetime) -> Limits:
         """Give the limits of this run."""
@@ -43,24 +44,28 @@ class Wishes:
             limits = replace(limits, budget_cost=self.budget)
         if self.until is not None:
             limits = replace(limits, deadline=deadline_after(self.until, now))
-        return limits
+        return replace(limits, ambiguous_cost=self.ambiguous_cost)
 
 
 Prepare = Callable[[DatabaseThread], None]
 
 
-def wishes(*, budget: str | None, until: str | None, record: Path | None = None) -> Wishes:
+def wishes(*, budget: str | None, until: str | None, record: Path | None = None, ambiguous_cost: str | None = None) -> Wishes:
     """Read the options of a run; raise InputError when one cannot be meant."""
-    try:
-        cap = None if budget is None else to_micros(Decimal(budget))
-    except (ValueError, ArithmeticError):
-        raise InputError(f"--budget {budget!r} is no amount of money; write 40 or 0.5") from None
+    cap, allowance = _amount("--budget", budget), _amount("--max-ambiguous-cost", ambiguous_cost)
     try:
         if until is not None:
             deadline_after(until, SystemClock().now())
     except ValueError:
         raise InputError(f"--until {until!r} is no time; write 07:30, or an instant like 2026-05-01T07:30") from None
-    return Wishes(budget=cap, until=until, record=record)
+    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance)
+
+
+def _amount(option: str, text: str | None) -> Micros | None:
+    try:
+        return None if text is None else to_micros(Decimal(text))
+    except (ValueError, ArithmeticError):
+        raise InputError(f"{option} {text!r} is no amount of money; write 40 or 0.5") from None
 
 
 def work(
@@ -86,8 +91,7 @@ def work(
         key = require_key(run.provider, settings)
         diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
         journals.require_current(thread, Path(run.output.dir), batch=stored.name, command=database.command(settings))
-        if run.on_ambiguous != "hold":
-            diary.get("run").warning("run.policy_not_available", on_ambiguous=run.on_ambiguous, instead="hold, then batchgen resolve")
+        _require_allowance(run, wishes)
         now = SystemClock().now()
         with vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             shift = Shift(
@@ -105,6 +109,14 @@ def work(
             report = shift.work(watch=watch, fit=fit)
         notify(run, settings, report, diary.get("run"))
         return report
+
+
+def _require_allowance(run: RunSettings, wishes: Wishes) -> None:
+    """Raise InputError where the policy for lost answers and the allowance for it do not go together."""
+    if run.on_ambiguous == "resubmit" and wishes.ambiguous_cost is None:
+        raise InputError("on_ambiguous: resubmit buys again what may be bought already: say --max-ambiguous-cost COST, how much of that")
+    if run.on_ambiguous != "resubmit" and wishes.ambiguous_cost is not None:
+        raise InputError(f"--max-ambiguous-cost belongs to on_ambiguous: resubmit, and the manifest says {run.on_ambiguous}")
 
 
 def _folder_of(settings: Settings) -> Path:

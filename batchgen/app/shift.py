@@ -28,6 +28,7 @@ from batchgen.core.limits import Limits
 from batchgen.core.money import shown
 from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList
+from batchgen.core.reconciling import use_of
 from batchgen.core.states import LIVE, State
 from batchgen.files.journal import OrderJournal
 from batchgen.files.shelf import ImageShelf
@@ -154,9 +155,9 @@ class Shift:
     async def _open_account(self, engine: Engine, client: Client, run_id: int) -> None:
         """See what the account holds before the first order; an empty one stops orders, never the fetching of what is paid for."""
         reading = await accounting.read_account(client, self.vendor.dialect)
-        if isinstance(reading, Account) and reading.available is not None:
-            available = reading.available
-            self.thread.call(lambda c: runs.note_balance(c, run_id, available))
+        if isinstance(reading, Account):
+            available, use = reading.available, use_of(reading)
+            self.thread.call(lambda c: runs.note_account(c, run_id, available=available, use=use))
         wanted = await asyncio.to_thread(self._wanted, engine) if isinstance(reading, Account) else None
         accounting.weigh(reading, engine.bearing, diary.get("run"), wanted=wanted, unit=self.vendor.dialect.unit)
 

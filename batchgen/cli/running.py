@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
 UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this time: 07:30, or an ISO instant.")
-
+AMBIGUOUS_COST = click.option(
+    "--max-ambiguous-cost", metavar="COST", help="With on_ambiguous: resubmit: what may be bought twice, in all runs of the batch."
+)
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -55,6 +57,7 @@ class Money(click.ParamType[Decimal]):
 @YES
 @BUDGET
 @UNTIL
+@AMBIGUOUS_COST
 @RECORD
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
@@ -67,6 +70,7 @@ def run(
     yes: bool,
     budget: str | None,
     until: str | None,
+    max_ambiguous_cost: str | None,
     record: Path | None,
     confirm_above: Decimal,
 ) -> int:
@@ -76,7 +80,7 @@ def run(
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until, record=record)
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
@@ -95,9 +99,18 @@ def run(
 @YES
 @BUDGET
 @UNTIL
+@AMBIGUOUS_COST
 @RECORD
 @pass_session
-def resume(session: Session, batch: str | None, yes: bool, budget: str | None, until: str | None, record: Path | None) -> int:  # noqa: ARG001 - asks nothing yet
+def resume(
+    session: Session,
+    batch: str | None,
+    yes: bool,  # noqa: ARG001 - asks nothing yet
+    budget: str | None,
+    until: str | None,
+    max_ambiguous_cost: str | None,
+    record: Path | None,
+) -> int:
     """Work on from the stored plan; the manifest and its files are not needed."""
     from batchgen.app import runs
     from batchgen.app.database import modernize
@@ -105,7 +118,8 @@ def resume(session: Session, batch: str | None, yes: bool, budget: str | None, u
 
     modernize(session.settings)
     name = batch_named(session.settings, batch)
-    return _work(session, name, runs.wishes(budget=budget, until=until, record=record))
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    return _work(session, name, wishes)
 
 
 def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare | None" = None) -> int:

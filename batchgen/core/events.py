@@ -6,7 +6,7 @@
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from batchgen.core.money import Micros
 from batchgen.core.states import Outcome
@@ -109,6 +109,10 @@ class SubmitGivenUp(Explained):
     """The last unproven answer allowed by policy came back: the job ends, the money stays booked."""
 
     outcome: ClassVar[Outcome | None] = Outcome.UNPROVEN
+
+
+REPEATED_TASK: Final = "repeated_task_id"
+"""Why an order is in doubt whose answer named a task that another order already has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

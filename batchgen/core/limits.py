@@ -36,3 +36,5 @@ class Limits:
     attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
     on_ambiguous: AmbiguousPolicy = "hold"
+    ambiguous_cost: Micros | None = None
+    """What ``resubmit`` may spend on orders that may have been bought already, in all runs of the batch together."""

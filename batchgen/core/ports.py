@@ -10,6 +10,7 @@ from batchgen.core.dialects import Call, Reply
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobKey, Recorded
 from batchgen.core.money import Micros
+from batchgen.core.reconciling import Evidence
 from batchgen.core.states import Outcome
 
 
@@ -145,6 +146,15 @@ class Ledger(Protocol):
 
     def live(self) -> "Future[list[Job]]":
         """Give every job that is submitting, submitted or rendered, oldest first."""
+
+    def doubtful(self) -> "Future[list[Job]]":
+        """Give every ambiguous job, the one that was ordered first at the head."""
+
+    def evidence(self) -> "Future[Evidence | None]":
+        """Say what the table tells of money since the oldest order in doubt; None when no order is in doubt."""
+
+    def repeated(self) -> "Future[int]":
+        """Give the micros of the orders in doubt that policy has had ordered again, in all runs of the batch."""
 
     def upload_of(self, sha256: str, *, vendor: str) -> "Future[Upload | None]":
         """Give the latest upload of that content to that vendor, however old."""

@@ -185,7 +185,7 @@ def _count(job: JobRow, change: Change) -> None:
             job.unproven += 1
         case e.SubmitAccepted():
             job.not_sent = 0
-        case e.RetryAllowed() if change.actor == POLICY:
+        case e.RetryAllowed() | e.ResubmitAllowed() if change.actor == POLICY:
             job.regenerated += 1
         case e.RetryAllowed() | e.ResubmitAllowed() | e.BillingDisproved() if change.actor != POLICY:
             job.unproven = job.not_sent = job.regenerated = 0

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, fu
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobId, JobKey, Recorded
 from batchgen.core.ports import Upload
+from batchgen.core.reconciling import Evidence
 from batchgen.core.states import LIVE, State
+from batchgen.store import doubts, uploads
 from batchgen.store import schema as s
-from batchgen.store import uploads
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
 from batchgen.store.recorder import Recorder
@@ -66,6 +67,18 @@ class SqlLedger:
     def live(self) -> Future[list[Job]]:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
         return self._thread.call(partial(live_jobs, batch_id=self._batch_id))
+
+    def doubtful(self) -> Future[list[Job]]:
+        """Give every ambiguous job, the one that was ordered first at the head."""
+        return self._thread.call(partial(live_jobs, batch_id=self._batch_id, states=[State.AMBIGUOUS]))
+
+    def evidence(self) -> Future[Evidence | None]:
+        """Say what the table tells of money since the run that sent the oldest order in doubt; None when no order is in doubt."""
+        return self._thread.call(partial(doubts.evidence, batch_id=self._batch_id))
+
+    def repeated(self) -> Future[int]:
+        """Give the micros of the orders in doubt that policy has had ordered again, in all runs of the batch."""
+        return self._thread.call(partial(doubts.repeated, batch_id=self._batch_id))
 
     def upload_of(self, sha256: str, *, vendor: str) -> Future[Upload | None]:
         """Give the latest upload of that content to that vendor, however old."""

@@ -27,8 +27,6 @@ from batchgen.store.rows import Statements, read_jobs, read_purses, read_tasks, 
 ATTEMPTS_PER_JOB: Final = 100_000
 """An attempt's id is its job's id times this, plus n: known before it is written, and readable."""
 
-REPEATED_TASK: Final = "repeated_task_id"
-
 
 class Recorder:
     """Writes changes for one process. Called by the database thread with a transaction open."""
@@ -117,7 +115,7 @@ class _Group:
             return event
         if isinstance(event, e.TaskAttached):
             raise InputError(f"task {task_id} already belongs to an order of this database")
-        return e.SubmitUnknown(reason=REPEATED_TASK, detail=f"the vendor named {task_id}, which another order already has")
+        return e.SubmitUnknown(reason=e.REPEATED_TASK, detail=f"the vendor named {task_id}, which another order already has")
 
     def _open(self, job: JobRow, order: e.SubmitStarted, at: str) -> AttemptRow:
         n = job.attempts + 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from batchgen.core.reconciling import Use
 from batchgen.store import schema as s
 
 
@@ -44,9 +45,12 @@ def beat(connection: Connection, run_id: int, *, at: datetime) -> None:
     connection.execute(update(s.run).where(s.run.c.id == run_id).values(heartbeat_at=at))
 
 
-def note_balance(connection: Connection, run_id: int, micros: int) -> None:
-    """Write what the vendor's account could still spend when the run began."""
-    connection.execute(update(s.run).where(s.run.c.id == run_id).values(balance_before=micros))
+def note_account(connection: Connection, run_id: int, *, available: int | None, use: Use | None) -> None:
+    """Write what the vendor's account could still spend, and what had been used, when the run began."""
+    values: dict[str, Any] = {"balance_before": available}  # update values of several types
+    if use is not None:
+        values |= {"used_before": use.micros, "used_whose": use.whose}
+    connection.execute(update(s.run).where(s.run.c.id == run_id).values(values))
 
 
 def finish(connection: Connection, run_id: int, ending: Ending, *, at: datetime) -> None:

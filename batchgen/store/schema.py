@@ -235,6 +235,8 @@ run: Final = Table(
     Column("tool_version", Text, nullable=False, comment="version of batchgen"),
     Column("balance_before", BigInteger, comment="vendor's balance in micros at start"),
     Column("balance_after", BigInteger, comment="vendor's balance in micros at the end"),
+    Column("used_before", BigInteger, comment="micros used at start, as the vendor told"),
+    Column("used_whose", Text, comment="key | account: whose use that was"),
     comment="one process",
 )
 

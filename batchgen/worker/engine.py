@@ -17,6 +17,7 @@ from batchgen.core.ports import Ledger
 from batchgen.core.states import LIVE, State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.doubting import Doubter
 from batchgen.worker.following import Follower
 from batchgen.worker.ordering import Orderer
 from batchgen.worker.steps import Steps
@@ -35,6 +36,7 @@ class Engine:
     agenda: Agenda
     orderer: Orderer
     follower: Follower
+    doubter: Doubter
     bearing: Bearing
     posts_at_once: int = 8
     """Orders whose answer is awaited at once, matched by the client's connections."""
@@ -56,6 +58,8 @@ class Engine:
             self.bearing.wake.clear()
             self._start_work()
             if self._is_finished():
+                if self.bearing.stop is None and await self.doubter.reconcile():
+                    continue
                 break
             await self._sleep()
         if rest := self._orders | self._follows | self._claims:
@@ -98,6 +102,7 @@ class Engine:
             if followed.holds_place:
                 self.orderer.places.adopt(job.model)
             self.agenda.put(followed, now)
+        await self.doubter.take_over()
 
     def _settled(self, job: Job) -> None:
         """Count an order that was left open and has been settled without a result."""

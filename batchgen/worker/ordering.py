@@ -14,6 +14,7 @@ from batchgen.core.ports import Ledger
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.doubting import Doubter
 from batchgen.worker.gate import SubmitGate
 from batchgen.worker.latency import Latencies, shape_of
 from batchgen.worker.steps import Steps
@@ -36,6 +37,7 @@ class Orderer:
     places: SubmitGate
     latencies: Latencies
     bearing: Bearing
+    doubter: Doubter
     claim_at: float = 0.0
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
@@ -124,6 +126,8 @@ class Orderer:
         self.bearing.progress.orders += 1
         self._weigh(answer, asked_at)
         job = await self.steps.settle(job, answer)
+        if not isinstance(answer, r.Accepted):
+            job = await self.doubter.decide(job)
         self.budget_at = 0.0
         self._follow_up(job, answer)
         if isinstance(answer, NotSent | Lost) and answer.error is not None:

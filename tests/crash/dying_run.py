@@ -28,7 +28,7 @@ from batchgen.cli import deciding as deciding_commands
 from batchgen.cli import reading as reading_commands
 from batchgen.cli.command import run
 from batchgen.cli.main import cli
-from batchgen.core.errors import BatchgenError, FileError, NotSentError, OutcomeUnknownError, StoreError
+from batchgen.core.errors import BatchgenError, DownloadError, FileError, NotSentError, OutcomeUnknownError, StoreError
 from batchgen.files.shelf import ImageShelf
 from batchgen.settings import Settings
 
@@ -48,8 +48,11 @@ REFUSALS: dict[str, Any] = {
     "journal": FileError("cannot write the journal: No space left on device"),
     "shelf": FileError("cannot write: Input/output error"),
     "library": FileError("cannot read: Input/output error"),
+    "client.fetch": DownloadError("connection reset by peer"),
+    "client.order.before": NotSentError("connection refused"),
+    "client": OutcomeUnknownError("connection reset by peer"),
 }
-"""What each port says when its disk refuses."""
+"""What each port says when its disk refuses, or its peer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,19 +69,19 @@ class Fuse:
     counts: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def before(self, port: str) -> int:
+    def before(self, port: str, method: str) -> int:
         """Count one more call and give its number; the process may not survive this, or the call may fail."""
         with self.lock:
             self.counts[port] += 1
             number = self.counts[port]
-        self._burn(port, "before", number)
+        self._burn(port, method, "before", number)
         return number
 
-    def after(self, port: str, number: int) -> None:
+    def after(self, port: str, method: str, number: int) -> None:
         """Note that a call has ended, before its caller hears of it; the process may not survive this, or the call may fail."""
-        self._burn(port, "after", number)
+        self._burn(port, method, "after", number)
 
-    def _burn(self, port: str, side: str, number: int) -> None:
+    def _burn(self, port: str, method: str, side: str, number: int) -> None:
         if (port, side, number) != (self.port, self.side, self.call):
             return
         if self.fault == "kill":
@@ -86,8 +89,7 @@ class Fuse:
             threading.Event().wait()
         if self.fault == "bug":
             raise RuntimeError("nobody foresaw this")
-        lost = OutcomeUnknownError if side == "after" else NotSentError
-        raise REFUSALS.get(port) or lost("connection reset by peer")
+        raise REFUSALS.get(f"{port}.{method}.{side}") or REFUSALS.get(f"{port}.{method}") or REFUSALS[port]
 
 
 class Fused:
@@ -105,25 +107,25 @@ class Fused:
     def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         if self._port == "ledger":
             return self._promised(method, *args, **kwargs)
-        number = self._fuse.before(self._port)
+        number = self._fuse.before(self._port, method.__name__)
         result = method(*args, **kwargs)
         if inspect.isawaitable(result):
-            return self._awaited(result, number)
-        self._fuse.after(self._port, number)
+            return self._awaited(result, method.__name__, number)
+        self._fuse.after(self._port, method.__name__, number)
         return Fused(result, self._port, self._fuse) if method.__name__ in OPENING else result
 
     def _promised(self, method: Any, *args: Any, **kwargs: Any) -> Future[Any]:
         """Give a future that fails where the call should."""
         promise: Future[Any] = Future()
         try:
-            number = self._fuse.before(self._port)
+            number = self._fuse.before(self._port, method.__name__)
         except Exception as error:  # noqa: BLE001 - a ledger fails through its futures
             promise.set_exception(error)
             return promise
 
         def keep(done: Future[Any]) -> None:
             try:
-                self._fuse.after(self._port, number)
+                self._fuse.after(self._port, method.__name__, number)
                 promise.set_result(done.result())
             except Exception as error:  # noqa: BLE001 - as above
                 promise.set_exception(error)
@@ -131,9 +133,9 @@ class Fused:
         method(*args, **kwargs).add_done_callback(keep)
         return promise
 
-    async def _awaited(self, result: Awaitable[Any], number: int) -> Any:
+    async def _awaited(self, result: Awaitable[Any], method: str, number: int) -> Any:
         found = await result
-        self._fuse.after(self._port, number)
+        self._fuse.after(self._port, method, number)
         return found
 
 

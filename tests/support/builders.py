@@ -16,6 +16,7 @@ from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda
 from batchgen.worker.attaching import Attacher
 from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.doubting import Doubter
 from batchgen.worker.engine import Engine
 from batchgen.worker.following import Follower
 from batchgen.worker.gate import Gate, SubmitGate
@@ -223,9 +224,10 @@ def rig(
         random=random,
         threads=threads,
     )
-    orderer = Orderer(steps=steps, ledger=ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing)
+    doubter = Doubter(recorder=steps.recorder, ledger=ledger, prices=prices, bearing=bearing, ask_account=client.account)
+    orderer = Orderer(steps=steps, ledger=ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing, doubter=doubter)
     follower = Follower(steps=steps, agenda=agenda, places=places, questions=Gate(random), latencies=latencies, bearing=bearing)
-    engine = Engine(steps=steps, ledger=ledger, agenda=agenda, orderer=orderer, follower=follower, bearing=bearing)
+    engine = Engine(steps=steps, ledger=ledger, agenda=agenda, orderer=orderer, follower=follower, doubter=doubter, bearing=bearing)
     return Rig(
         limits=limits,
         clock=clock,

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 from batchgen.core import readings as r
-from batchgen.core.dialects import Attachment, Call, Complaint, Model, Prices, Question, Reference, Reply, Way
+from batchgen.core.dialects import Account, Attachment, Call, Complaint, Model, Prices, Question, Reference, Reply, Way
 from batchgen.core.jobs import Job, Params
 from batchgen.core.money import Micros
 from batchgen.core.ports import Answer, Fetched, Sink
@@ -157,6 +157,12 @@ class FakeClient:
     uploaded: list[tuple[float, str]] = field(default_factory=list)
     ready_at: dict[str, float] = field(default_factory=dict)
     is_closed: bool = False
+    accounts: list[Account | None] = field(default_factory=list)
+    """What the account tells each time it is asked; the last answer stays."""
+
+    async def account(self) -> Account | None:
+        """Tell the account's money."""
+        return self.accounts.pop(0) if len(self.accounts) > 1 else (self.accounts or [None])[0]
 
     async def order(self, call: Call, answer: Answer | None = None) -> Reply:
         """Take a paid order; one with a place for its answer is answered by its result."""

@@ -14,6 +14,7 @@ from batchgen.core.jobs import Change, Job, JobId, Recorded, follow
 from batchgen.core.machine import advance
 from batchgen.core.money import Micros
 from batchgen.core.ports import Upload
+from batchgen.core.reconciling import Evidence
 from batchgen.core.states import LIVE, Outcome, State
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class FakeLedger:
     fails: Callable[[Change], BatchgenError | None] = lambda _: None
     commit_s: float = 0.0
     claims: int = 0
+    tells: Evidence | None = None
+    repeated_before: int = 0
     uploads: dict[tuple[str, str], Upload] = field(default_factory=dict)
     _queue: deque[Callable[[], None]] = field(default_factory=deque)
 
@@ -93,6 +96,19 @@ class FakeLedger:
     def live(self) -> "Future[list[Job]]":
         """Give every job that a run has in its hands, oldest first."""
         return self._queued(lambda: sorted((job for job in self.rows.values() if job.state in LIVE), key=lambda job: job.attempt_id or 0))
+
+    def doubtful(self) -> "Future[list[Job]]":
+        """Give every ambiguous job."""
+        return self._queued(lambda: [job for job in self.rows.values() if job.state is State.AMBIGUOUS])
+
+    def evidence(self) -> "Future[Evidence | None]":
+        """Give what the test says the table tells, while an order is in doubt."""
+        return self._queued(lambda: self.tells if State.AMBIGUOUS in self.states() else None)
+
+    def repeated(self) -> "Future[int]":
+        """Add up what policy has ordered again."""
+        orders = [change for change in self.changes if isinstance(change.event, e.ResubmitAllowed) and change.actor == "policy"]
+        return self._queued(lambda: self.repeated_before + 60_000 * len(orders))
 
     def upload_of(self, sha256: str, *, vendor: str) -> "Future[Upload | None]":
         """Give the latest upload of that content to that vendor."""
@@ -202,9 +218,9 @@ def _moved(job: Job, change: Change, event: e.Event, recorded: Recorded) -> Job:
             return replace(row, task_id=None, submitted_at=None, urls=(), expires_at=None, staged=())
         case e.TaskAttached(task_id=task_id):
             return replace(row, task_id=task_id, submitted_at=change.at)
-        case e.RetryAllowed() if change.actor == "policy":
+        case e.RetryAllowed() | e.ResubmitAllowed() if change.actor == "policy":
             return replace(row, regenerated=job.regenerated + 1)
-        case e.RetryAllowed() | e.ResubmitAllowed() | e.BillingDisproved() | e.JobRestored():
+        case e.RetryAllowed() | e.ResubmitAllowed() | e.BillingDisproved() | e.JobRestored() if change.actor != "policy":
             return replace(row, not_sent=0, unproven=0, regenerated=0)
         case _:
             return row
