@@ -1,66 +1,112 @@
 """Check that the database tells the truth: every invariant, and every file by its hash."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 from typing import Any, Final
 
 from batchgen.app.reading import reading
 from batchgen.app.wording import counted
 from batchgen.core.states import State
-from batchgen.files.verify import rehash
+from batchgen.files.verify import rehash, unknown_files
 from batchgen.settings import Settings
 from batchgen.store import invariants, queries
 from batchgen.store.engine import Database
+from batchgen.store.invariants import SHOWN, Finding
 
 _SAY_EVERY_S: Final = 2.0
-_FURTHER: Final = 3
-"""Beside the queries: the file's soundness, the fold of every job's events, and the hash of every file."""
+_FILES: Final = ("I20", "every saved file has its size and hash")
 
 
 @dataclass(slots=True, kw_only=True)
 class Audit:
-    """What was checked and what was found wrong. Ambiguous jobs are counted, and are no violation."""
+    """What was checked and what was found wrong. Ambiguous jobs are counted, and are no violation.
 
-    invariants: int = 0
+    ``unknown`` counts the files of the output folders that no order made, None where nobody looked for them; ``strangers`` names the
+    first of them. They are no violation either: a person may keep notes there, and no image of ours can be among them, because it is
+    recorded before it gets its name.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
     saved: int = 0
     ambiguous: int = 0
-    violations: list[dict[str, str]] = field(default_factory=list)
+    unknown: int | None = None
+    strangers: list[str] = field(default_factory=list)
+
+    @property
+    def violations(self) -> list[dict[str, str]]:
+        """Give the violations with their words; of each invariant only the first ``SHOWN``."""
+        return [{"name": found.name, "title": found.title, "detail": detail} for found in self.findings for detail in found.details]
+
+    @property
+    def violated(self) -> int:
+        """Count all violations."""
+        return sum(found.violations for found in self.findings)
 
     def as_object(self) -> dict[str, Any]:
         """Give the audit as JSON."""
-        return {name: getattr(self, name) for name in ("invariants", "files", "bytes", "saved", "ambiguous", "violations")}
+        checks = [
+            {"name": f.name, "title": f.title, "cases": f.cases, "violations": f.violations, "seconds": round(f.seconds, 3)}
+            for f in self.findings
+        ]
+        counts = {name: getattr(self, name) for name in ("files", "bytes", "saved", "ambiguous")}
+        strangers = None if self.unknown is None else {"files": self.unknown, "first": self.strangers}
+        return {"invariants": len(checks), **counts, "violations": self.violations, "checks": checks, "unknown": strangers}
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Give each invariant for people: name, cases looked at, violations, seconds, title."""
+        for found in self.findings:
+            yield found.name, f"{found.cases:>8}", f"{found.violations:>8}", f"{found.seconds:>7.1f}", found.title
 
     def lines(self) -> Iterator[str]:
         """Give the audit for people, the verdict last."""
-        for violation in self.violations:
-            yield f"VIOLATED {violation['name']} ({violation['title']}): {violation['detail']}"
+        for found in self.findings:
+            for detail in found.details:
+                yield f"VIOLATED {found.name} ({found.title}): {detail}"
+            if found.violations > len(found.details):
+                yield f"VIOLATED {found.name} ({found.title}): and {found.violations - len(found.details)} more"
+        if self.unknown:
+            yield f"{counted(self.unknown, 'file')} that no order made, which is no violation:"
+            yield from (f"  {path}" for path in self.strangers)
+            if self.unknown > len(self.strangers):
+                yield f"  and {self.unknown - len(self.strangers)} more"
         doubt = f"; {self.ambiguous} ambiguous, waiting for a decision" if self.ambiguous else ""
-        verdict = counted(len(self.violations), "violation") if self.violations else "no violation"
+        verdict = counted(self.violated, "violation") if self.violated else "no violation"
         files = f"{counted(self.files, 'file')} re-hashed ({self.bytes} bytes)"
-        yield f"verify: {self.invariants} invariants, {counted(self.saved, 'saved job')}, {files}: {verdict}{doubt}"
+        yield f"verify: {len(self.findings)} invariants, {counted(self.saved, 'saved job')}, {files}: {verdict}{doubt}"
 
 
-def verify(settings: Settings, batch: str | None, *, on_progress: Callable[[str], None]) -> Audit:
-    """Check every invariant of the database and every file of one batch, or of all; reads only."""
-    audit = Audit(invariants=len(invariants.INVARIANTS) + _FURTHER)
-    with reading(settings) as engine:
-        wanted = queries.batches(engine) if batch is None else [queries.batch_named(engine, batch)]
-        for violation in invariants.check(engine):
-            audit.violations.append({"name": violation.name, "title": violation.title, "detail": violation.detail})
-        said_at = monotonic()
+def verify(settings: Settings, batch: str | None, *, full: bool = False, on_progress: Callable[[str], None]) -> Audit:
+    """Check every invariant of the database and every file of one batch, or of all; reads only.
+
+    With ``full`` the output folders are searched for files that no order made. ``on_progress`` is called from another thread, every
+    two seconds. Raises StoreError when the database cannot be read, FileError when the disk refuses.
+    """
+    audit, progress = Audit(), _Progress()
+    with reading(settings) as engine, progress.told(on_progress):
+        known = queries.batches(engine)
+        wanted = known if batch is None else [queries.batch_named(engine, batch)]
+        jobs = sum(queries.totals(engine, found.id).jobs for found in known)
+        audit.findings = invariants.examine(engine, lambda found, done: progress.at(f"{found.name} {found.title}: {done} of {jobs} jobs"))
         for found in wanted:
             totals = queries.totals(engine, found.id).states
             audit.saved += totals[State.SAVED]
             audit.ambiguous += totals[State.AMBIGUOUS]
-            for row in queries.known_files(engine, found.name):
-                _check_file(audit, Path(row["output_dir"]), row)
-                if monotonic() - said_at > _SAY_EVERY_S:
-                    said_at = monotonic()
-                    on_progress(f"{counted(audit.files, 'file')} re-hashed")
+        audit.findings.append(_check_files(audit, engine, [found.name for found in wanted], progress))
+        if full:
+            folders = {Path(found.output_dir) for found in known}
+            audit.unknown = 0
+            for path in _strangers(engine, sorted({Path(found.output_dir) for found in wanted}), folders, progress):
+                audit.unknown += 1
+                if len(audit.strangers) < SHOWN:
+                    audit.strangers.append(path)
+    audit.findings.sort(key=lambda finding: int(finding.name[1:]))
     return audit
 
 
@@ -72,16 +118,68 @@ def missing_files(engine: Database, batch: str) -> int:
     )
 
 
+class _Progress:
+    """Where an audit is, told again and again from a thread of its own: one question to a large database takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._text = "opening the job database"
+
+    def at(self, text: str) -> None:
+        """Note what is being done now."""
+        self._text = text
+
+    @contextmanager
+    def told(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Say it every two seconds until the block ends."""
+        ended = Event()
+
+        def speak() -> None:
+            while not ended.wait(_SAY_EVERY_S):
+                with suppress(OSError):  # nobody listens, and the audit matters more
+                    say(self._text)
+
+        thread = Thread(target=speak, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
 def _stands(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _check_file(audit: Audit, root: Path, row: dict[str, Any]) -> None:
-    if row["state"] != "verified":
-        return
-    audit.files += 1
-    audit.bytes += row["bytes"]
+def _check_files(audit: Audit, engine: Database, batches: Sequence[str], progress: _Progress) -> Finding:
+    name, title = _FILES
+    finding, began = Finding(name=name, title=title), monotonic()
+    progress.at(f"{name} {title}")
+    saved = [queries.saved_files(engine, batch) for batch in batches]
+    files, size = sum(count for count, _ in saved), sum(size for _, size in saved)
+    for batch in batches:
+        for row in queries.known_files(engine, batch):
+            if row["state"] == "verified":
+                progress.at(f"{name} {title}: {audit.files} of {files} files, {audit.bytes} of {size} bytes")
+                _check_file(finding, Path(row["output_dir"]), row)
+                audit.files += 1
+                audit.bytes += row["bytes"]
+    finding.cases, finding.seconds = audit.files, monotonic() - began
+    return finding
+
+
+def _check_file(finding: Finding, root: Path, row: dict[str, Any]) -> None:
     found = rehash(root, row["path"])
     if found != (row["sha256"], row["bytes"]):
-        detail = f"{row['key'][:8]}: {root / row['path']} is {'missing' if found is None else 'not the file that was saved'}"
-        audit.violations.append({"name": "I20", "title": "every saved file has its size and hash", "detail": detail})
+        what = "missing" if found is None else "not the file that was saved"
+        finding.violated(f"{row['key'][:8]}: {root / row['path']} is {what}")
+
+
+def _strangers(engine: Database, wanted: Sequence[Path], folders: set[Path], progress: _Progress) -> Iterator[str]:
+    """Give the files of the wanted folders that the database does not know; what lies in another batch's folder is that batch's."""
+    for root in wanted:
+        progress.at(f"looking for files that no order made in {root}")
+        inner = tuple(f"{other}/" for other in folders if other != root and other.is_relative_to(root))
+        for path in unknown_files(root, partial(queries.known_paths, engine, str(root))):
+            if not (whole := f"{root}/{path}").startswith(inner):
+                yield whole

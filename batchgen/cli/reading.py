@@ -124,18 +124,21 @@ def events(session: Session, batch: str | None, key: str | None, limit: int | No
         output.table(["UTC", "KEY", "STATE", "EVENT", "WHO AND WHY"], shown, last_width=24)
 
 
-@command("verify", examples=["batchgen verify", "batchgen verify poster-study --json"])
+@command("verify", examples=["batchgen verify", "batchgen verify --full", "batchgen verify poster-study --json"])
 @BATCH
+@click.option("--full", is_flag=True, help="List every invariant with its figures, and files that no order made.")
 @AS_JSON
 @pass_session
-def verify(session: Session, batch: str | None, as_json: bool) -> int:
+def verify(session: Session, batch: str | None, full: bool, as_json: bool) -> int:
     """Check every invariant of the database and re-hash every file; exit 3 on any violation. Ambiguous jobs are no violation."""
     from batchgen.app.verifying import verify as check
 
-    audit = check(session.settings, batch, on_progress=lambda text: click.echo(text, err=True))
+    audit = check(session.settings, batch, full=full, on_progress=lambda text: output.tell(text, err=True))
     if as_json:
         output.document("verify", **audit.as_object())
-    else:
-        for text in audit.lines():
-            output.tell(text)
-    return 3 if audit.violations else 0
+        return 3 if audit.violated else 0
+    if full:
+        output.table(["NAME", "   CASES", "VIOLATED", "SECONDS", "WHAT MUST HOLD"], audit.rows(), last_width=45)
+    for text in audit.lines():
+        output.tell(text)
+    return 3 if audit.violated else 0

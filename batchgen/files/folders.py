@@ -201,21 +201,20 @@ def reserve_and_rename(folder: int, source: str, target: str) -> None:
 
 
 def files_below(folder: int, prefix: str = "") -> Iterator[tuple[int, str, str]]:
-    """Give (folder descriptor, name, path from the start) of everything below that is no folder, in order of names.
+    """Give (folder descriptor, name, path from the start) of everything below that is no folder, in no order and as it is read.
 
     A descriptor is good until the next item is asked for.
     """
     with os.scandir(folder) as found:
-        entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
-    for name, is_folder in entries:
-        if not is_folder:
-            yield folder, name, prefix + name
-            continue
-        below = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-        try:
-            yield from files_below(below, f"{prefix}{name}/")
-        finally:
-            os.close(below)
+        for entry in found:
+            if not entry.is_dir(follow_symlinks=False):
+                yield folder, entry.name, prefix + entry.name
+                continue
+            below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            try:
+                yield from files_below(below, f"{prefix}{entry.name}/")
+            finally:
+                os.close(below)
 
 
 def _open_or_make(path: Path, *, create: bool) -> int:

@@ -108,9 +108,34 @@ def damage(connection: Connection) -> list[str]:
     """List what the engine's own checks find wrong: page structure and dangling references. PostgreSQL checks as it reads."""
     if connection.dialect.name != "sqlite":
         return []
-    pages = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
+    pages = _said_by(connection, "integrity_check")
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     return pages + [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in dangling]
+
+
+def pages(connection: Connection) -> int:
+    """Count the pages of the file; 0 on a server."""
+    return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one()) if connection.dialect.name == "sqlite" else 0
+
+
+def page_damage(connection: Connection, table: str | None) -> list[str]:
+    """List what is wrong with the pages of one table and its indexes, row by row; without a table with the whole file, but not its rows.
+
+    At most a hundred lines, which is where SQLite stops. PostgreSQL checks as it reads.
+    """
+    if connection.dialect.name != "sqlite":
+        return []
+    return _said_by(connection, "quick_check" if table is None else f"integrity_check({table})")
+
+
+def widen_cache(connection: Connection) -> None:
+    """Let the connection remember as many pages as a writer does: ten thousand jobs with all that belongs to them."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+
+def _said_by(connection: Connection, check: str) -> list[str]:
+    return [str(row[0]) for row in connection.exec_driver_sql(f"PRAGMA {check}") if row[0] != "ok"]
 
 
 def seconds_between(dialect: str, earlier: str, later: str) -> str:

@@ -20,7 +20,7 @@ from batchgen.store import schema as s
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
 from batchgen.store.instants import as_stored, from_text
-from batchgen.store.recorder import ATTEMPTS_PER_JOB
+from batchgen.store.recorder import ATTEMPTS_PER_JOB, path_key
 from batchgen.store.views import VIEWS
 
 Dict = dict[str, Any]
@@ -256,6 +256,24 @@ def known_files(engine: Engine, batch: str) -> Iterator[Dict]:
 
     for row in _pages(engine, page, "id"):
         yield dict(row)
+
+
+def saved_files(engine: Engine, batch: str) -> tuple[int, int]:
+    """Count a batch's verified files and their bytes."""
+    a = s.artifact.c
+    query = select(func.count().label("files"), func.coalesce(func.sum(a.bytes), 0).label("bytes"))
+    mine = and_(s.batch.c.name == batch, a.state == "verified")
+    found = _all(engine, query.select_from(s.artifact.join(s.batch, s.batch.c.id == a.batch_id)).where(mine))[0]
+    return int(found["files"]), int(found["bytes"])
+
+
+def known_paths(engine: Engine, output_dir: str, paths: Sequence[str]) -> set[str]:
+    """Give those of the paths below an output folder at which a file of ours is recorded, of whatever batch; case and form are ignored."""
+    keys = {path: path_key(path) for path in paths}
+    a = s.artifact.c
+    query = select(a.path_key).where(a.output_dir == output_dir, a.path_key.in_(sorted(set(keys.values()))))
+    recorded = {row["path_key"] for row in _all(engine, query)}
+    return {path for path, key in keys.items() if key in recorded}
 
 
 def rows_of(engine: Engine, view: str, *, batch: str | None = None) -> list[Dict]:

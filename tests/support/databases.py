@@ -152,6 +152,11 @@ def event(kind: type[e.Event], **changes: Any) -> e.Event:
     return kind(**{name: value for name, value in usual.items() if name in kind.__dataclass_fields__} | changes)
 
 
+def violated(engine: Engine) -> list[str]:
+    """Name the invariants that do not hold in a database, in order of their names."""
+    return sorted(finding.name for finding in invariants.examine(engine) if finding.violations)
+
+
 @dataclass(slots=True, kw_only=True)
 class Table:
     """A job table with its database thread, and one call for one change."""
@@ -198,7 +203,7 @@ class Table:
 
     def violations(self) -> list[str]:
         """Name the invariants that do not hold."""
-        return sorted({violation.name for violation in invariants.check(self.engine)})
+        return violated(self.engine)
 
     def sql(self, statement: str) -> Any:
         """Run a statement past the ledger."""

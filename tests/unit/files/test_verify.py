@@ -1,6 +1,8 @@
 """Hashing again what was saved, and finding what nobody recorded."""
 
 import hashlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,15 +46,33 @@ def test_rehash_refuses_paths_that_leave_the_root(tmp_path: Path) -> None:
 
 
 def test_unknown_files_are_those_that_nobody_recorded(tmp_path: Path) -> None:
-    """Known images, their sidecars and hidden files are left out; links are not."""
+    """Known images, their sidecars and whatever is hidden are left out; links are not, and a name need not be text."""
     (tmp_path / "a").mkdir()
-    for name in ["a/x.png", "a/x.png.json", "a/y.png", "notes.json", ".marker"]:
+    (tmp_path / ".git").mkdir()
+    for name in ["a/x.png", "a/x.png.json", "a/y.png", "notes.json", ".marker", ".git/head"]:
         (tmp_path / name).write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / os.fsdecode(b"\xff.png")).write_text("x")
 
-    assert list(unknown_files(tmp_path, {"a/x.png"})) == ["a/y.png", "link", "notes.json"]
+    found = unknown_files(tmp_path, {"a/x.png"}.intersection)
+
+    assert ["a/y.png", "link", "notes.json", "\ufffd.png"] == sorted(found)
+
+
+def test_known_files_are_asked_for_in_small_numbers(tmp_path: Path) -> None:
+    """However many files a folder holds, only some hundreds of names are in hand."""
+    for number in range(450):
+        (tmp_path / f"{number}.png").touch()
+    asked: list[int] = []
+
+    def known(paths: Sequence[str]) -> set[str]:
+        asked.append(len(paths))
+        return set(paths)
+
+    assert [] == list(unknown_files(tmp_path, known))
+    assert [200, 200, 50] == asked
 
 
 def test_missing_folder_holds_no_unknown_file(tmp_path: Path) -> None:
     """Before the first image there is nothing to complain about."""
-    assert list(unknown_files(tmp_path / "missing", ())) == []
+    assert [] == list(unknown_files(tmp_path / "missing", set().intersection))

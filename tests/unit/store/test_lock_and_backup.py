@@ -7,11 +7,11 @@ import pytest
 
 from batchgen.core import events as e
 from batchgen.core.errors import InputError, LockedError, StoreError
-from batchgen.store import invariants, queries
+from batchgen.store import queries
 from batchgen.store.backup import backup
 from batchgen.store.engine import open_engine, parse
 from batchgen.store.lock import RunLock
-from tests.support.databases import Table
+from tests.support.databases import Table, violated
 
 
 def test_a_second_runner_is_refused_and_told_who_runs(table: Table) -> None:
@@ -54,7 +54,7 @@ def test_a_backup_is_a_whole_database(table: Table, tmp_path: Path) -> None:
 
     engine = open_engine(str(target))
     assert 3 == queries.totals(engine, 1).jobs
-    assert [] == list(invariants.check(engine))
+    assert [] == violated(engine)
     assert 0o600 == stat.S_IMODE(target.stat().st_mode)
     engine.dispose()
 
