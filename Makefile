@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme bench crash night clean
+.PHONY: help demo test check format readme bench bench-verify crash night clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -40,12 +40,17 @@ format: $(STAMP) ## format and mend what can be mended
 readme: $(STAMP) ## regenerate the generated parts of the README
 	$(BIN)/python -m cogapp -r README.md docs/commands.md
 
-bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 15 minutes)
+bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 20 minutes)
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/million.db*
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/plan.py --db $(BUILD)/million.db
 	$(BIN)/python bench/status.py --db $(BUILD)/million.db
+	$(BIN)/python bench/verify.py --keep $(BUILD)
+
+bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (about 10 minutes, 3 GB in build/)
+	@mkdir -p $(BUILD)
+	$(BIN)/python bench/verify.py --keep $(BUILD)
 
 KILLS ?= 200
 crash: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=200)

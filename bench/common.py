@@ -112,10 +112,10 @@ def batchgen_command(*arguments: str) -> list[str]:
     return [*start, *arguments]
 
 
-def measure(command: Sequence[str], *, cwd: Path = ROOT) -> Measured:
+def measure(command: Sequence[str], *, cwd: Path = ROOT, code: int = 0) -> Measured:
     """Run a child to its end and return what it used.
 
-    Raises ChildFailedError if it ends with anything but 0.
+    Raises ChildFailedError if it ends with another exit code than the expected one.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.perf_counter()
@@ -126,7 +126,7 @@ def measure(command: Sequence[str], *, cwd: Path = ROOT) -> Measured:
         out.seek(0)
         err.seek(0)
         stdout, stderr = out.read(), err.read()
-    if process.returncode != 0:
+    if process.returncode != code:
         raise ChildFailedError(f"{' '.join(command)}\nended with {process.returncode}:\n{stdout[-1000:]}{stderr[-3000:]}")
     return Measured(
         wall_s=wall_s,
