@@ -121,10 +121,11 @@ INVARIANTS: Final = (
     ),
     Invariant(
         name="I4",
-        title="an open order's run has not ended",
+        title="no run ended well and left an order open",
         cases="job j WHERE j.state = 'submitting'",
-        sql="""SELECT j.id FROM job j LEFT JOIN attempt a ON a.id = j.attempt_id LEFT JOIN run r ON r.id = a.run_id
-               WHERE j.state = 'submitting' AND (r.id IS NULL OR r.ended_at IS NOT NULL)""",
+        sql="""SELECT j.id FROM job j LEFT JOIN attempt a ON a.id = j.attempt_id WHERE j.state = 'submitting' AND (a.run_id IS NULL
+                   OR EXISTS (SELECT 1 FROM run r WHERE r.batch_id = j.batch_id AND r.id >= a.run_id AND r.ended_at IS NOT NULL
+                       AND r.stop_reason NOT IN ('died', 'storage', 'bug')))""",
     ),
     Invariant(
         name="I5",
