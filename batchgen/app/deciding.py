@@ -14,6 +14,7 @@ from batchgen.core import events as e
 from batchgen.core.errors import InputError, StaleJobError
 from batchgen.core.jobs import SYNCHRONOUS, Change, JobId, Recorded
 from batchgen.core.states import State
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
@@ -93,7 +94,7 @@ def _check_task(settings: Settings, job: Row, task_id: str) -> None:
         if task_id == own:
             raise InputError(f"{own} is the name of a kept answer, and this order has a task; nothing was changed")
         return
-    if ImageShelf(Path(run.output.dir), lambda _: "", sidecar=False).kept_answer(held) is None:
+    if ImageShelf(Path(run.output.dir), lambda _: "", sidecar=False, inspector=Inspector()).kept_answer(held) is None:
         raise InputError("this order has no task, and no answer to it was kept: say --resubmit, --not-billed or --abandon")
     if task_id != own:
         raise InputError(f"this order has no task, only the answer that it kept: say --task-id {own}")

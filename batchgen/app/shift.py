@@ -30,6 +30,7 @@ from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList
 from batchgen.core.reconciling import use_of
 from batchgen.core.states import LIVE, State
+from batchgen.files.inspector import Inspector
 from batchgen.files.journal import OrderJournal
 from batchgen.files.shelf import ImageShelf
 from batchgen.logs import lines as diary
@@ -98,12 +99,18 @@ class Shift:
 
     async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, int | None]:
         """Work; give the engine and what the account holds afterwards."""
-        shelf = ImageShelf(self.folder, Namer(self.run.output.name, batch=self.run.name).stem, sidecar=self.run.output.sidecar)
+        inspector = Inspector()
+        namer = Namer(self.run.output.name, batch=self.run.name)
+        shelf = ImageShelf(self.folder, namer.stem, sidecar=self.run.output.sidecar, inspector=inspector)
         shelf.prepare()
         posts_at_once = self._posts_at_once()
         client = self.wrap(self._client(posts_at_once))
         ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
-        with closing(journals.opened(self.thread, self.folder)) as journal, ThreadPoolExecutor(_FILE_THREADS, "files") as threads:
+        with (
+            closing(journals.opened(self.thread, self.folder)) as journal,
+            closing(inspector),
+            ThreadPoolExecutor(_FILE_THREADS, "files") as threads,
+        ):
             ports = Ports(ledger=ledger, journal=journal, client=client, shelf=shelf, library=library_of(self.run), clock=SystemClock())
             ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)

@@ -5,18 +5,18 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedReader, FileIO
 from itertools import count
 from typing import Final
 
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
-from batchgen.files import imagecheck, sidecars, videocheck
-from batchgen.files.folders import Root, disk_errors, joined, measure, remove, write_all
+from batchgen.files import sidecars
+from batchgen.files.folders import Root, disk_errors, joined, measure, open_regular, remove, write_all
+from batchgen.files.inspector import Inspector
 from batchgen.files.sniff import Picture
 
-_READ_BYTES: Final = 1 << 16
+_MAX_PIXELS: Final = 64_000_000
 _VIDEO: Final = "video"
 """The operation whose result is a video; every other one gives a picture."""
 
@@ -33,7 +33,7 @@ class Terms:
     sidecar: bool
     max_bytes: int
     max_video_bytes: int
-    max_pixels: int
+    inspector: Inspector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +118,18 @@ class ImageDraft:
             raise BadImageError(f"received {self._bytes} of {length} announced bytes", reason="truncated")
 
     def _picture(self, descriptor: int) -> Picture:
-        with BufferedReader(FileIO(descriptor, closefd=False), _READ_BYTES) as file:
-            if self._is_video:
-                return videocheck.check(file, size_bytes=self._bytes)
-            return imagecheck.check(file, size_bytes=self._bytes, max_pixels=self._terms.max_pixels)
+        """Have the file judged through a second descriptor, which can only be read from."""
+        with self._root.opened(self._place.folders) as folder:
+            file = open_regular(folder, self._place.temp)
+        if file is None:
+            raise self._replaced()
+        with file:
+            if not os.path.sameopenfile(file.fileno(), descriptor):
+                raise self._replaced()
+            return self._terms.inspector.inspect(file.fileno(), size_bytes=self._bytes, max_pixels=_MAX_PIXELS, is_video=self._is_video)
+
+    def _replaced(self) -> FileError:
+        return FileError(f"{self._root.path / self._place.temp_path} was replaced by another file while it was in use")
 
     def _free_name(self, suffix: str, sha256: str) -> str:
         """Choose the first name that nothing else stands at: the plan's, then ``~a{attempt}``, and so on."""

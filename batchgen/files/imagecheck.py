@@ -1,16 +1,14 @@
 """Whether received bytes are one whole picture: PNG, JPEG or WebP, by their content and never by what anybody called them.
 
 The checks run from cheap to dear: magic, end marker, size in pixels, number of frames, full decoding. Pillow's three readers are used
-directly; the registry that would also open PostScript is never asked. Decoding happens in this process: a child for each image would
-cost more than the whole download, and input, pixels and chunks are capped before the decoder sees them.
+directly; the registry that would also open PostScript is never asked. Input, pixels and chunks are capped before the decoder sees them;
+what the decoder may still cost is bounded by the process that it runs in (see ``inspector``).
 """
 
 import struct
 import zlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import Lock
 from typing import BinaryIO, Final
 
 from PIL.ImageFile import ImageFile
@@ -19,12 +17,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from batchgen.core.errors import BadImageError
-from batchgen.files.sniff import Picture, sniffed
+from batchgen.files.sniff import SUFFIXES, Picture, sniffed
 
 _MAX_CHUNKS: Final = 100_000
 _LARGE_PIXELS: Final = 16_000_000
-# A decoded pixel takes four bytes and more: two large pictures at once would double the peak of the whole program.
-_LARGE_TURN: Final = Lock()
 _MAX_PADDING: Final = 65_536
 _EOI: Final = b"\xff\xd9"
 # What Pillow lets through of broken input; an OSError with an errno is the disk's and is not among them.
@@ -47,14 +43,16 @@ class _Kind:
     """One accepted format. ``check_end`` finds the end marker; ``size`` reads width and height without decoding, or gives None."""
 
     media_type: str
-    suffix: str
     reader: Callable[[BinaryIO], ImageFile]
     check_end: Callable[[BinaryIO, int], None]
     size: Callable[[bytes], tuple[int, int] | None]
 
 
-def check(file: BinaryIO, *, size_bytes: int, max_pixels: int) -> Picture:
-    """Read the whole file and describe the picture; raise BadImageError with a reason word, or the OSError of a failing disk."""
+def check(file: BinaryIO, *, size_bytes: int, max_pixels: int, wait_turn: Callable[[], None] = lambda: None) -> Picture:
+    """Read the whole file and describe the picture; raise BadImageError with a reason word, or the OSError of a failing disk.
+
+    ``wait_turn`` is called before a picture of more than 16 million pixels is decoded.
+    """
     file.seek(0)
     head = file.read(256)
     kind = _kind_of(head)
@@ -66,16 +64,16 @@ def check(file: BinaryIO, *, size_bytes: int, max_pixels: int) -> Picture:
     try:
         image = kind.reader(file)
         width, height = image.size
-        _decode(image, max_pixels)
+        _decode(image, max_pixels, wait_turn)
         has_alpha = image.has_transparency_data
     except _DECODE_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BadImageError(f"the {kind.media_type} does not decode: {error}", reason="not_decodable") from error
-    return Picture(media_type=kind.media_type, suffix=kind.suffix, width=width, height=height, has_alpha=has_alpha)
+    return Picture(media_type=kind.media_type, suffix=SUFFIXES[kind.media_type], width=width, height=height, has_alpha=has_alpha)
 
 
-def _decode(image: ImageFile, max_pixels: int) -> None:
+def _decode(image: ImageFile, max_pixels: int, wait_turn: Callable[[], None]) -> None:
     size = image.size
     _check_pixels(size, max_pixels)
     frames = getattr(image, "n_frames", 1)
@@ -84,8 +82,9 @@ def _decode(image: ImageFile, max_pixels: int) -> None:
     if isinstance(image, JpegImageFile):
         # Every coded bit is still read; only the last step, the inverse transform, is done at an eighth of the size.
         image.draft(None, (1, 1))
-    with _LARGE_TURN if size[0] * size[1] > _LARGE_PIXELS else nullcontext():
-        image.load()
+    if size[0] * size[1] > _LARGE_PIXELS:
+        wait_turn()
+    image.load()
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
@@ -180,6 +179,6 @@ def _webp_size(head: bytes) -> tuple[int, int]:
             return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
 
 
-_PNG: Final = _Kind(media_type="image/png", suffix=".png", reader=PngImageFile, check_end=_check_png, size=_size_unread)
-_JPEG: Final = _Kind(media_type="image/jpeg", suffix=".jpg", reader=JpegImageFile, check_end=_check_jpeg, size=_size_unread)
-_WEBP: Final = _Kind(media_type="image/webp", suffix=".webp", reader=WebPImageFile, check_end=_check_webp, size=_webp_size)
+_PNG: Final = _Kind(media_type="image/png", reader=PngImageFile, check_end=_check_png, size=_size_unread)
+_JPEG: Final = _Kind(media_type="image/jpeg", reader=JpegImageFile, check_end=_check_jpeg, size=_size_unread)
+_WEBP: Final = _Kind(media_type="image/webp", reader=WebPImageFile, check_end=_check_webp, size=_webp_size)

@@ -4,8 +4,9 @@ Theory of operation. An image takes four steps, and a crash between any two of t
 
 1. ``draft`` opens ``.{key8}-a{attempt}-{index}.part`` in the folder where the image will stand, so that the last step needs no
    copy. A temporary file of that name can only be a crash's leftover, since an attempt is fetched by one lane: it is removed.
-2. ``finish`` checks the bytes, makes them durable under the temporary name and chooses the final one. The caller then records
-   ImagesStaged: from here on the hash in the database says which bytes are meant.
+2. ``finish`` has the bytes checked in a child process under limits (see ``inspector``), for they come from elsewhere and decoders have
+   bugs, makes them durable under the temporary name and chooses the final one. The caller then records ImagesStaged: from here on the
+   hash in the database says which bytes are meant.
 3. ``publish`` links the temporary file to its final name, which fails if anything stands there, drops the temporary name, makes the
    folder durable and reads the hash again. What it finds decides what is left to do, so it may be called again after any crash:
    the final name holds the bytes (done), only the temporary one does (link), something else stands there (PathTakenError: fetch
@@ -45,6 +46,7 @@ from batchgen.files.folders import (
     sync,
     write_all,
 )
+from batchgen.files.inspector import Inspector
 
 _PROBE: Final = ".batchgen-probe.part"
 
@@ -52,8 +54,8 @@ _PROBE: Final = ".batchgen-probe.part"
 class ImageShelf:
     """The output folder of one batch; implements ``core.ports.Shelf``.
 
-    ``stem_for`` names a job's file without its extension, relative to ``root`` with POSIX separators. Safe to use from several
-    threads; a draft belongs to one caller at a time.
+    ``stem_for`` names a job's file without its extension, relative to ``root`` with POSIX separators. The inspector judges what was
+    received and stays its maker's to close. Safe to use from several threads; a draft belongs to one caller at a time.
     """
 
     def __init__(
@@ -62,13 +64,13 @@ class ImageShelf:
         stem_for: Callable[[Job], str],
         *,
         sidecar: bool,
+        inspector: Inspector,
         max_bytes: int = 64 * 1024 * 1024,
         max_video_bytes: int = 2 * 1024 * 1024 * 1024,
-        max_pixels: int = 64_000_000,
     ) -> None:
         self._root: Final = Root(root)
         self._stem_for: Final = stem_for
-        self._terms: Final = Terms(sidecar=sidecar, max_bytes=max_bytes, max_video_bytes=max_video_bytes, max_pixels=max_pixels)
+        self._terms: Final = Terms(sidecar=sidecar, max_bytes=max_bytes, max_video_bytes=max_video_bytes, inspector=inspector)
 
     def prepare(self) -> None:
         """Make the folder and write into it once; raise FileError when images could not be kept there."""

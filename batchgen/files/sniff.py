@@ -3,6 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+SUFFIXES: Final = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+}
+"""What is taken, and the extension it gets."""
+
 _MAGICS: Final = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),

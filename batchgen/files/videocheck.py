@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from batchgen.core.errors import BadImageError
 from batchgen.files import mp4, webm
-from batchgen.files.sniff import Picture, sniffed
+from batchgen.files.sniff import SUFFIXES, Picture, sniffed
 
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 # Relatives of MP4 that are told from it by their main brand alone: QuickTime, and still pictures.
@@ -21,8 +21,8 @@ def check(file: BinaryIO, *, size_bytes: int) -> Picture:
     head = file.read(256)
     if head[4:8] == b"ftyp" and head[8:12] not in _OTHER_BRANDS:
         width, height = mp4.measure(file, size_bytes=size_bytes)
-        return Picture(media_type="video/mp4", suffix=".mp4", width=width, height=height)
+        return Picture(media_type="video/mp4", suffix=SUFFIXES["video/mp4"], width=width, height=height)
     if head.startswith(_EBML):
         width, height = webm.measure(file, size_bytes=size_bytes)
-        return Picture(media_type="video/webm", suffix=".webm", width=width, height=height)
+        return Picture(media_type="video/webm", suffix=SUFFIXES["video/webm"], width=width, height=height)
     raise BadImageError(f"received {sniffed(head)} instead of MP4 or WebM", reason="wrong_type")

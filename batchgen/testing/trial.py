@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Awaitable
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,7 @@ from batchgen.app.verifying import Audit, verify
 from batchgen.core.dialects import Attachment, Call, Dialect, Reply
 from batchgen.core.errors import ExchangeError
 from batchgen.core.ports import Answer, Client, Fetched, Sink
+from batchgen.files.inspector import Inspector
 from batchgen.files.referencecheck import inspect_image
 from batchgen.logs import lines as diary
 from batchgen.planning.loader import load
@@ -53,14 +56,15 @@ class Trial:
 
     def run(self, relay: Relay) -> Report:
         """Plan the batch, save it and work until nothing is left; again = resume."""
-        plan = load(
-            self._manifest(),
-            rules_for=lambda _use, _vendor: self.dialect,
-            known_uses=(self.dialect.name,),
-            measure=inspect_image,
-            environ={},
-            max_jobs=self.rows,
-        )
+        with closing(Inspector()) as inspector:
+            plan = load(
+                self._manifest(),
+                rules_for=lambda _use, _vendor: self.dialect,
+                known_uses=(self.dialect.name,),
+                measure=partial(inspect_image, inspector=inspector),
+                environ={},
+                max_jobs=self.rows,
+            )
         wanted = plan.settings.model_copy(update={"operations": (self.example.job.operation,)})
         new = plans.NewPlan(
             name=BATCH,

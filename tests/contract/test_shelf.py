@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from batchgen.core.events import Image
 from batchgen.core.jobs import Job, JobId, JobKey
 from batchgen.core.ports import Answer, Shelf
 from batchgen.core.states import State
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from tests.support.fake_shelf import FakeShelf
 from tests.support.pictures import picture
@@ -40,26 +42,33 @@ JOB = Job(
 )
 
 
-def _image_shelf(place: Path) -> Shelf:
-    return ImageShelf(place, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=True)
+def _image_shelf(place: Path, inspector: Inspector) -> Shelf:
+    return ImageShelf(place, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=True, inspector=inspector)
 
 
-def _image_shelf_without_sidecars(place: Path) -> Shelf:
-    return ImageShelf(place, lambda job: job.key, sidecar=False)
+def _image_shelf_without_sidecars(place: Path, inspector: Inspector) -> Shelf:
+    return ImageShelf(place, lambda job: job.key, sidecar=False, inspector=inspector)
+
+
+@pytest.fixture(scope="module")
+def inspector() -> Iterator[Inspector]:
+    """Give one inspector to all shelves, so that its child is started once."""
+    with closing(Inspector()) as inspector:
+        yield inspector
 
 
 @pytest.fixture(params=[_image_shelf, _image_shelf_without_sidecars])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+def shelf(request: pytest.FixtureRequest, tmp_path: Path, inspector: Inspector) -> Shelf:
     """Give each kind of shelf in turn."""
-    build: Callable[[Path], Shelf] = request.param
-    return build(tmp_path / "out")
+    build: Callable[[Path, Inspector], Shelf] = request.param
+    return build(tmp_path / "out", inspector)
 
 
-@pytest.fixture(params=[_image_shelf, lambda _: FakeShelf()], ids=["disk", "fake"])
-def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+@pytest.fixture(params=[_image_shelf, lambda *_: FakeShelf()], ids=["disk", "fake"])
+def keeper(request: pytest.FixtureRequest, tmp_path: Path, inspector: Inspector) -> Shelf:
     """Give each kind of shelf that keeps answers; the fake checks no pictures, so the suite above is not for it."""
-    build: Callable[[Path], Shelf] = request.param
-    return build(tmp_path / "out")
+    build: Callable[[Path, Inspector], Shelf] = request.param
+    return build(tmp_path / "out", inspector)
 
 
 def staged(shelf: Shelf, received: bytes = PNG, index: int = 0) -> Image:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job, JobId, JobKey
 from batchgen.core.states import State
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 
 _JOB = Job(
@@ -54,10 +56,17 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+@pytest.fixture(scope="session")
+def inspector() -> Iterator[Inspector]:
+    """Give one inspector to all tests, so that its children are started once."""
+    with closing(Inspector()) as inspector:
+        yield inspector
+
+
 @pytest.fixture
-def shelf(root: Path) -> ImageShelf:
+def shelf(root: Path, inspector: Inspector) -> ImageShelf:
     """Give a shelf with sidecars that names files after sweep and prompt."""
-    return ImageShelf(root, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=True)
+    return ImageShelf(root, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=True, inspector=inspector)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from batchgen.core.jobs import Job
 from batchgen.files import answers
 from batchgen.files.answers import KeptAnswer
 from batchgen.files.folders import Root
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 
 KEPT = ".01234567-a7.answer"
@@ -139,20 +140,22 @@ def all_written(shelf: ImageShelf, job: Job) -> None:
 
 
 @pytest.mark.parametrize("crash", [opened_only, head_only, half_written, all_written])
-def test_answer_that_was_not_finished_is_never_adopted(root: Path, job: Job, crash: Callable[[ImageShelf, Job], None]) -> None:
+def test_answer_that_was_not_finished_is_never_adopted(
+    root: Path, job: Job, crash: Callable[[ImageShelf, Job], None], inspector: Inspector
+) -> None:
     """A new process finds no answer, and a new order finds its place free."""
-    crash(ImageShelf(root, lambda _: "a", sidecar=False), job)
-    resumed = ImageShelf(root, lambda _: "a", sidecar=False)
+    crash(ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector), job)
+    resumed = ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector)
 
     assert resumed.kept_answer(job) is None
     assert begun(resumed, job).finish() == resumed.kept_answer(job)
     assert [KEPT] == names(root)
 
 
-def test_finished_answer_survives_the_process(root: Path, job: Job) -> None:
+def test_finished_answer_survives_the_process(root: Path, job: Job, inspector: Inspector) -> None:
     """A new process reads the same Reply and unpacks the same image."""
-    reply = begun(ImageShelf(root, lambda _: "a", sidecar=False), job).finish()
-    resumed = ImageShelf(root, lambda _: "a", sidecar=False)
+    reply = begun(ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector), job).finish()
+    resumed = ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector)
     received: list[bytes] = []
 
     resumed.unpack(job, reply.parts[0], Collector(received))
@@ -294,9 +297,9 @@ def test_answer_with_a_gap_never_looks_whole(shelf: ImageShelf, job: Job, monkey
     assert shelf.kept_answer(job) is None
 
 
-def test_full_disk_names_need_and_room(small_disk: Path, job: Job) -> None:
+def test_full_disk_names_need_and_room(small_disk: Path, job: Job, inspector: Inspector) -> None:
     """ENOSPC while writing is a FileError with both figures, and nothing is left after ``discard``."""
-    shelf = ImageShelf(small_disk, lambda _: "a", sidecar=False)
+    shelf = ImageShelf(small_disk, lambda _: "a", sidecar=False, inspector=inspector)
     answer = shelf.answer(job)
     answer.begin(200, {})
 

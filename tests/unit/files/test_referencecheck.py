@@ -7,6 +7,7 @@ from PIL import Image
 
 from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
+from batchgen.files.inspector import Inspector
 from batchgen.files.referencecheck import inspect_image
 from tests.support.pictures import bomb, mp4, picture
 
@@ -32,9 +33,11 @@ def painted(mode: str, kind: str = "PNG", **options: object) -> bytes:
         pytest.param(painted("RGBA", "WEBP", lossless=True, exact=True), "image/webp", True, id="webp with alpha"),
     ],
 )
-def test_facts_come_from_the_content(content: bytes, media_type: str, has_alpha: bool) -> None:
+def test_facts_come_from_the_content(content: bytes, media_type: str, has_alpha: bool, inspector: Inspector) -> None:
     """Type, sizes and transparency are what the bytes say."""
-    assert ImageFacts(media_type=media_type, bytes=len(content), width=40, height=30, has_alpha=has_alpha) == inspect_image(content)
+    facts = ImageFacts(media_type=media_type, bytes=len(content), width=40, height=30, has_alpha=has_alpha)
+
+    assert facts == inspect_image(content, inspector)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,9 @@ def test_facts_come_from_the_content(content: bytes, media_type: str, has_alpha:
         pytest.param(bytes(30 * 1024 * 1024 + 1), "too_big", "31457280", id="over 30 MiB"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_in_words(content: bytes, reason: str, words: str) -> None:
+def test_what_cannot_be_sent_is_refused_in_words(content: bytes, reason: str, words: str, inspector: Inspector) -> None:
     """The person who named the file reads what is wrong with it."""
     with pytest.raises(BadImageError, match=words) as caught:
-        inspect_image(content)
+        inspect_image(content, inspector)
 
     assert reason == caught.value.reason

@@ -13,6 +13,7 @@ import pytest
 from batchgen.core.errors import BadImageError, FileError, PathTakenError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from tests.support.pictures import picture
 
@@ -75,13 +76,13 @@ def test_linked_component_below_the_root_is_refused(shelf: ImageShelf, root: Pat
     assert list(elsewhere.iterdir()) == []
 
 
-def test_root_may_be_a_link_of_its_owner(tmp_path: Path, job: Job) -> None:
+def test_root_may_be_a_link_of_its_owner(tmp_path: Path, job: Job, inspector: Inspector) -> None:
     """Whoever names the output folder may keep it on another disk."""
     disk = tmp_path / "disk"
     disk.mkdir()
     (tmp_path / "out").symlink_to(disk)
 
-    ImageShelf(tmp_path / "out", lambda _: "a", sidecar=False).draft(job, 0).discard()
+    ImageShelf(tmp_path / "out", lambda _: "a", sidecar=False, inspector=inspector).draft(job, 0).discard()
 
     assert list(disk.iterdir()) == []
 
@@ -107,15 +108,15 @@ def test_root_gone_in_mid_run_is_not_made_again(shelf: ImageShelf, root: Path, j
 
 
 @pytest.mark.parametrize("stem", ["../x", "/etc/x", "a/../../x", "a//x", "", "a/", "./x", "a\0b"])
-def test_stem_that_could_leave_the_root_is_refused(root: Path, job: Job, stem: str) -> None:
+def test_stem_that_could_leave_the_root_is_refused(root: Path, job: Job, stem: str, inspector: Inspector) -> None:
     """The shelf does not rely on the planner for confinement."""
     with pytest.raises(FileError, match="inside the output folder"):
-        ImageShelf(root, lambda _: stem, sidecar=False).draft(job, 0)
+        ImageShelf(root, lambda _: stem, sidecar=False, inspector=inspector).draft(job, 0)
 
 
-def test_many_threads_may_make_the_same_folder(root: Path, job: Job) -> None:
+def test_many_threads_may_make_the_same_folder(root: Path, job: Job, inspector: Inspector) -> None:
     """Losing the race for a new folder is not an error."""
-    shelf = ImageShelf(root, lambda job: f"a/b/c/{job.attempt_id}", sidecar=False)
+    shelf = ImageShelf(root, lambda job: f"a/b/c/{job.attempt_id}", sidecar=False, inspector=inspector)
     jobs = [replace(job, attempt_id=number) for number in range(40)]
 
     with ThreadPoolExecutor(16) as pool:
@@ -126,9 +127,9 @@ def test_many_threads_may_make_the_same_folder(root: Path, job: Job) -> None:
         draft.discard()
 
 
-def test_too_many_bytes_are_refused_as_they_come(root: Path, job: Job) -> None:
+def test_too_many_bytes_are_refused_as_they_come(root: Path, job: Job, inspector: Inspector) -> None:
     """The cap holds before the disk is full."""
-    draft = ImageShelf(root, lambda _: "a", sidecar=False, max_bytes=10).draft(job, 0)
+    draft = ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector, max_bytes=10).draft(job, 0)
     draft.write(b"0123456789")
 
     with pytest.raises(BadImageError) as caught:
@@ -184,9 +185,9 @@ def test_extension_comes_from_the_bytes(stage: Stage) -> None:
     assert stage(picture("WEBP")).path == "lettering/logo.webp"
 
 
-def test_dots_in_a_stem_are_not_an_extension(root: Path, job: Job) -> None:
+def test_dots_in_a_stem_are_not_an_extension(root: Path, job: Job, inspector: Inspector) -> None:
     """``v1.5`` stays whole."""
-    draft = ImageShelf(root, lambda _: "v1.5", sidecar=False).draft(job, 0)
+    draft = ImageShelf(root, lambda _: "v1.5", sidecar=False, inspector=inspector).draft(job, 0)
     draft.write(PNG)
 
     assert draft.finish(length=None).path == "v1.5.png"
@@ -373,9 +374,9 @@ def test_link_at_the_sidecars_name_is_left_alone(shelf: ImageShelf, root: Path, 
         shelf.describe(job, [image])
 
 
-def test_no_sidecar_is_written_where_none_is_wanted(root: Path, job: Job, stage: Stage) -> None:
+def test_no_sidecar_is_written_where_none_is_wanted(root: Path, job: Job, stage: Stage, inspector: Inspector) -> None:
     """The batch decides."""
-    ImageShelf(root, lambda _: "a", sidecar=False).describe(job, [stage(PNG)])
+    ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector).describe(job, [stage(PNG)])
 
     assert names(root) == ["lettering/.01234567-a7-0.part"]
 
@@ -390,9 +391,9 @@ def test_free_bytes_are_known_before_the_folder_exists(shelf: ImageShelf, tmp_pa
     assert shelf.free_bytes() == pytest.approx(room.f_bavail * room.f_frsize, rel=0.2)
 
 
-def test_full_disk_names_need_and_room(small_disk: Path, job: Job) -> None:
+def test_full_disk_names_need_and_room(small_disk: Path, job: Job, inspector: Inspector) -> None:
     """ENOSPC while writing is a FileError with both figures and the errno in its cause."""
-    draft = ImageShelf(small_disk, lambda _: "a", sidecar=False).draft(job, 0)
+    draft = ImageShelf(small_disk, lambda _: "a", sidecar=False, inspector=inspector).draft(job, 0)
 
     with pytest.raises(FileError, match=r"needs 400000 bytes, 0 free") as caught:
         draft.write(b"x" * 400_000)
@@ -403,9 +404,9 @@ def test_full_disk_names_need_and_room(small_disk: Path, job: Job) -> None:
     assert list(small_disk.iterdir()) == []
 
 
-def test_room_that_comes_back_is_used(small_disk: Path, job: Job) -> None:
+def test_room_that_comes_back_is_used(small_disk: Path, job: Job, inspector: Inspector) -> None:
     """After space was freed the same job is fetched and published."""
-    shelf = ImageShelf(small_disk, lambda _: "a", sidecar=True)
+    shelf = ImageShelf(small_disk, lambda _: "a", sidecar=True, inspector=inspector)
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 250_000)
     received = picture("PNG", size=(100, 100))

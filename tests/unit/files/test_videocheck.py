@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from batchgen.core.errors import BadImageError
 from batchgen.core.jobs import Job
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from batchgen.files.sniff import Picture
 from batchgen.files.videocheck import check
@@ -249,9 +250,9 @@ def test_what_was_not_ordered_is_the_wrong_type(shelf: ImageShelf, job: Job, ope
     assert "wrong_type" == caught.value.reason
 
 
-def test_videos_have_a_cap_of_their_own(root: Path, job: Job) -> None:
+def test_videos_have_a_cap_of_their_own(root: Path, job: Job, inspector: Inspector) -> None:
     """What is too much for an image is little for a video."""
-    shelf = ImageShelf(root, lambda _: "a", sidecar=False, max_bytes=10, max_video_bytes=20)
+    shelf = ImageShelf(root, lambda _: "a", sidecar=False, inspector=inspector, max_bytes=10, max_video_bytes=20)
     draft = shelf.draft(replace(job, operation="video"), 0)
     draft.write(bytes(20))
 

@@ -1,0 +1,209 @@
+"""Where bytes from elsewhere are judged: in child processes under limits, so that no picture can harm the run that bought it.
+
+Theory of operation. At most two children, each started when a picture first needs it and used again for the next. A child begins as
+a fresh interpreter with an environment of its own (no key in it), in a session of its own (no Ctrl-C), and is handed the open file over
+a socket, never a path. Its answer is believed only as far as it is one of ours: the suffix of a file's name is not taken from it. A
+child that dies, or is not done in time, costs this one picture its check, and the next picture has a new child. When this process
+ends, however it ends, the kernel closes the pipes that its children live by. A fork has no children: it starts its own.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import LifoQueue
+from threading import Lock
+from typing import Final
+
+from batchgen.core.errors import BadImageError, FileError
+from batchgen.files.sniff import SUFFIXES, Picture
+
+_MOST_CHILDREN: Final = min(2, os.cpu_count() or 1)
+_START_S: Final = 60.0
+_MESSAGE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the check of one file may cost. The dearest picture allowed, a WebP of 64 million pixels, takes 1.04 GiB and about 5 s."""
+
+    memory_bytes: int = 1536 * 2**20
+    cpu_s: int = 20
+    wall_s: float = 30.0
+
+
+class Inspector:
+    """Judges files in child processes. Safe to use from several threads; whoever made it closes it."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds: Final = bounds or Bounds()
+        # Last in, first out: a caller that is alone finds the child that is there, and starts no second one.
+        self._seats: Final[LifoQueue[_Child | None]] = LifoQueue()
+        for _ in range(_MOST_CHILDREN):
+            self._seats.put(None)
+        # A decoded pixel takes four bytes and more: two large pictures at once would double the peak of the whole program.
+        self._large_turn: Final = Lock()
+
+    def inspect(self, descriptor: int, *, size_bytes: int, max_pixels: int, is_video: bool = False) -> Picture:
+        """Check the whole file in a child and describe the picture or video; the descriptor should be good for reading only.
+
+        Raises BadImageError for what is refused and for what broke its check (``too_costly``, ``check_failed``), the OSError of a disk
+        that failed while the child read, and FileError when no child can be started, which is no fault of the file.
+        """
+        question = {"is_video": is_video, "size_bytes": size_bytes, "max_pixels": max_pixels}
+        with self._seated() as child:
+            verdict = _verdict(self._answer(child, descriptor, question), self._bounds)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
+
+    def close(self) -> None:
+        """End the children once the checks under way are done; safe to call twice."""
+        for child in [self._seats.get() for _ in range(_MOST_CHILDREN)]:
+            if child is not None:
+                child.end()
+            self._seats.put(None)
+
+    @contextmanager
+    def _seated(self) -> Iterator["_Child"]:
+        """Lend a child; one that was left in the middle of its answer is ended, for its next answer would be this one."""
+        child = self._seats.get()
+        try:
+            if child is not None and child.is_over():
+                child.end()
+                child = None
+            child = child or _started(self._bounds)
+            yield child
+        except BaseException:
+            if child is not None:
+                child.end()
+                child = None
+            raise
+        finally:
+            self._seats.put(child)
+
+    def _answer(self, child: "_Child", descriptor: int, question: Mapping[str, object]) -> object:
+        child.ask(question, descriptor)
+        told = child.answer(self._bounds.wall_s)
+        if told != {"turn": True}:
+            return told
+        with self._large_turn:
+            child.ask({})
+            return child.answer(self._bounds.wall_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """One child process and the socket that leads to it."""
+
+    process: subprocess.Popen[bytes]
+    link: socket.socket
+
+    def is_over(self) -> bool:
+        """Say whether the process has ended, which is also said of every process that this one did not start, as after a fork."""
+        return self.process.poll() is not None
+
+    def ask(self, question: Mapping[str, object], *descriptors: int) -> None:
+        """Send a question, with an open file if it is about one."""
+        try:
+            socket.send_fds(self.link, [json.dumps(question).encode()], descriptors)
+        except OSError as error:
+            raise self._dead() from error
+
+    def answer(self, wall_s: float) -> object:
+        """Wait for what the child says; raise BadImageError when it dies or takes too long."""
+        try:
+            self.link.settimeout(wall_s)
+            message = self.link.recv(_MESSAGE_BYTES)
+        except TimeoutError as error:
+            raise _costly(f"{wall_s:g} s") from error
+        except OSError as error:
+            raise self._dead() from error
+        if not message:
+            raise self._dead()
+        try:
+            return json.loads(message)
+        except ValueError as error:
+            raise _failed("its answer makes no sense") from error
+
+    def end(self) -> None:
+        """Kill the process, unless it is over, and wait until nothing is left of it; safe to call twice."""
+        self.link.close()
+        self.process.kill()
+        with self.process:
+            pass
+
+    def _dead(self) -> BadImageError:
+        self.process.kill()
+        code = self.process.wait()
+        return _costly("the CPU time allowed") if code == -signal.SIGXCPU else _failed(f"its process ended with {code}")
+
+
+def _started(bounds: Bounds) -> _Child:
+    """Start a child and wait until it is ready; raise FileError when it does not come so far."""
+    try:
+        child = _spawned(bounds)
+    except OSError as error:
+        raise FileError(f"the check of images cannot be started: {error.strerror}") from error
+    try:
+        child.answer(_START_S)
+    except BadImageError as error:
+        child.process.kill()
+        last_words = child.process.communicate()[1].decode(errors="backslashreplace").strip().rpartition("\n")[2]
+        child.end()
+        raise FileError(f"the check of images cannot be started: {last_words or error}") from error
+    if child.process.stderr is not None:
+        child.process.stderr.close()  # nobody reads it any more, and a pipe that fills up would hold the child
+    return child
+
+
+def _spawned(bounds: Bounds) -> _Child:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        # Without the site module and with our own path, imports are found where ours were, and nothing else of this place is read.
+        command = [sys.executable, "-S", "-P", "-m", "batchgen.files.inspecting"]
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [*command, str(theirs.fileno()), str(bounds.memory_bytes), str(bounds.cpu_s)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path if place)},  # noqa: PTH100 - a link stays one
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError:
+            ours.close()
+            raise
+    return _Child(process, ours)
+
+
+def _verdict(told: object, bounds: Bounds) -> Picture | BadImageError | OSError:
+    """Read an answer; raise BadImageError when the check broke, or when the answer is none of ours."""
+    match told:
+        case {"picture": {"media_type": str(media_type), "width": int(width), "height": int(height), "has_alpha": bool(has_alpha)}} if (
+            media_type in SUFFIXES
+        ):
+            return Picture(media_type=media_type, suffix=SUFFIXES[media_type], width=width, height=height, has_alpha=has_alpha)
+        case {"refused": str(message), "reason": str(reason)} if reason.isidentifier():
+            return BadImageError(message, reason=reason)
+        case {"errno": int(number)}:
+            return OSError(number, os.strerror(number))
+        case {"broke": "MemoryError"}:
+            raise _costly(f"{bounds.memory_bytes // 2**20} MiB of memory")
+        case _:
+            raise _failed(f"it ended with {told}")
+
+
+def _costly(limit: str) -> BadImageError:
+    return BadImageError(f"the check of the file was given up: it takes more than {limit}", reason="too_costly")
+
+
+def _failed(how: str) -> BadImageError:
+    return BadImageError(f"the check of the file failed: {how}", reason="check_failed")
