@@ -173,7 +173,7 @@ def _spawned(bounds: Bounds) -> _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path if place)},  # noqa: PTH100 - a link stays one
+                env={"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,

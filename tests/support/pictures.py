@@ -34,6 +34,21 @@ def bomb(side: int = 20_000) -> bytes:
     return png_of_chunks([(b"IHDR", header), (b"IDAT", zlib.compress(row * side, 1))])
 
 
+def costly(side: int = 2000, *, scans: int = 20_000) -> bytes:
+    """Build a JPEG that names one of its scans again and again: half a megabyte that takes a minute to decode."""
+    head, marker, scan = _encoded(Image.new("L", (side, side)), "JPEG", progressive=True).rpartition(b"\xff\xda")
+    end = scan[-2:]
+    return head + (marker + scan.removesuffix(end)) * scans + end
+
+
+def film_of(frames: int) -> bytes:
+    """Build an animated WebP that shows its last frame again and again."""
+    short = animation("WEBP", frames=2)
+    last = short.rindex(b"ANMF")
+    body = short[8:last] + short[last:] * (frames - 1)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
 def with_chunk_after_header(png: bytes, kind: bytes, data: bytes) -> bytes:
     """Insert a chunk behind a PNG's header."""
     end_of_header = len(PNG_MAGIC) + 12 + 13

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batchgen.core.errors import BadImageError
 from batchgen.files.imagecheck import check
 from batchgen.files.sniff import Picture
-from tests.support.pictures import PNG_MAGIC, animation, bomb, picture, png_of_chunks, with_chunk_after_header
+from tests.support.pictures import PNG_MAGIC, animation, bomb, film_of, picture, png_of_chunks, with_chunk_after_header
 
 PNG = picture("PNG")
 JPEG = picture("JPEG")
@@ -184,6 +184,23 @@ def test_compressed_text_of_100_megabytes_is_refused() -> None:
     assert refusal(with_chunk_after_header(PNG, b"zTXt", text)).reason == "not_decodable"
 
 
+def test_film_of_100_000_frames_is_refused_by_its_number() -> None:
+    """The frames of an animated WebP are counted, not decoded."""
+    assert refusal(film_of(100_000)).reason == "many_frames"
+
+
+def test_text_of_100_megabytes_is_refused() -> None:
+    """Metadata has a cap of its own, where the file has none."""
+    assert refusal(with_chunk_after_header(PNG, b"tEXt", b"Comment\0" + b"x" * 100_000_000)).reason == "not_decodable"
+
+
+def test_colour_profile_of_100_megabytes_is_refused() -> None:
+    """A profile that unpacks to more than a profile ever has is no profile."""
+    profile = b"icc\0\0" + zlib.compress(bytes(100_000_000), 1)
+
+    assert refusal(with_chunk_after_header(PNG, b"iCCP", profile)).reason == "not_decodable"
+
+
 def test_png_of_100_001_empty_chunks_is_refused() -> None:
     """The number of chunks is capped, so tiny ones cannot keep the reader busy."""
     assert refusal(png_of_chunks([(b"teSt", b"")] * 100_000)).reason == "not_decodable"
@@ -199,9 +216,15 @@ def test_c2pa_chunk_is_no_obstacle() -> None:
     assert look(with_chunk_after_header(PNG, b"caBX", bytes(range(256)) * 40)).width == 40
 
 
-def test_large_picture_is_decoded_like_any_other() -> None:
+def test_large_picture_is_decoded_like_any_other_once_it_has_its_turn() -> None:
     """Above 16 million pixels pictures take turns, and that is all."""
-    assert look(bomb(5_000)).width == 5_000
+    turns: list[str] = []
+    large, small = bomb(5_000), bomb(4_000)
+
+    for data in (large, small):
+        check(io.BytesIO(data), size_bytes=len(data), max_pixels=64_000_000, wait_turn=lambda: turns.append("waited"))
+
+    assert ["waited"] == turns
 
 
 class FailingFile(io.BytesIO):
