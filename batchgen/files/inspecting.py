@@ -22,15 +22,15 @@ from batchgen.core.errors import BadImageError
 from batchgen.files import imagecheck, videocheck
 from batchgen.files.sniff import Picture
 
-READY: Final = {"ready": True}
-TURN: Final = {"turn": True}
+_READY: Final = {"ready": True}
+_TURN: Final = {"turn": True}
 """Asks the parent for the turn at a large picture; any answer grants it."""
-MESSAGE_BYTES: Final = 4096
+_MESSAGE_BYTES: Final = 4096
 
 _READ_BYTES: Final = 1 << 16
 _LIFELINE: Final = 0
 _MOST_DESCRIPTORS: Final = 16
-_LONGEST_SENTENCE: Final = 500
+_LONGEST_SENTENCE: Final = 300
 
 
 def main(words: Sequence[str]) -> None:
@@ -41,9 +41,9 @@ def main(words: Sequence[str]) -> None:
     _die_with_parent()
     _limit(memory_bytes)
     with socket.socket(fileno=number) as link:
-        _tell(link, READY)
+        _tell(link, _READY)
         while True:
-            message, descriptors, _, _ = socket.recv_fds(link, MESSAGE_BYTES, 1)
+            message, descriptors, _, _ = socket.recv_fds(link, _MESSAGE_BYTES, 1)
             if not message:
                 return
             _allow_cpu(cpu_s)
@@ -78,8 +78,8 @@ def _tell(link: socket.socket, message: Mapping[str, object]) -> None:
 
 
 def _wait_turn(link: socket.socket) -> None:
-    _tell(link, TURN)
-    link.recv(MESSAGE_BYTES)
+    _tell(link, _TURN)
+    link.recv(_MESSAGE_BYTES)
 
 
 def _die_with_parent() -> None:

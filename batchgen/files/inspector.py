@@ -7,6 +7,7 @@ child that dies, or is not done in time, costs this one picture its check, and t
 ends, however it ends, the kernel closes the pipes that its children live by. A fork has no children: it starts its own.
 """
 
+import errno
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ from batchgen.files.sniff import SUFFIXES, Picture
 _MOST_CHILDREN: Final = min(2, os.cpu_count() or 1)
 _START_S: Final = 60.0
 _MESSAGE_BYTES: Final = 4096
+_LONGEST_SIDE: Final = 2**31 - 1
+_NONSENSE: Final = "its answer makes no sense"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,8 @@ class _Child:
             raise self._dead()
         try:
             return json.loads(message)
-        except ValueError as error:
-            raise _failed("its answer makes no sense") from error
+        except (ValueError, RecursionError) as error:
+            raise _failed(_NONSENSE) from error
 
     def end(self) -> None:
         """Kill the process, unless it is over, and wait until nothing is left of it; safe to call twice."""
@@ -157,6 +160,9 @@ def _started(bounds: Bounds) -> _Child:
         last_words = child.process.communicate()[1].decode(errors="backslashreplace").strip().rpartition("\n")[2]
         child.end()
         raise FileError(f"the check of images cannot be started: {last_words or error}") from error
+    except BaseException:
+        child.end()
+        raise
     if child.process.stderr is not None:
         child.process.stderr.close()  # nobody reads it any more, and a pipe that fills up would hold the child
     return child
@@ -188,17 +194,19 @@ def _verdict(told: object, bounds: Bounds) -> Picture | BadImageError | OSError:
     """Read an answer; raise BadImageError when the check broke, or when the answer is none of ours."""
     match told:
         case {"picture": {"media_type": str(media_type), "width": int(width), "height": int(height), "has_alpha": bool(has_alpha)}} if (
-            media_type in SUFFIXES
+            media_type in SUFFIXES and max(width, height) <= _LONGEST_SIDE
         ):
             return Picture(media_type=media_type, suffix=SUFFIXES[media_type], width=width, height=height, has_alpha=has_alpha)
         case {"refused": str(message), "reason": str(reason)} if reason.isidentifier():
             return BadImageError(message, reason=reason)
-        case {"errno": int(number)}:
+        case {"errno": int(number)} if number in errno.errorcode:
             return OSError(number, os.strerror(number))
         case {"broke": "MemoryError"}:
             raise _costly(f"{bounds.memory_bytes // 2**20} MiB of memory")
+        case {"broke": str(name)} if name.isidentifier():
+            raise _failed(f"it ended with {name}")
         case _:
-            raise _failed(f"it ended with {told}")
+            raise _failed(_NONSENSE)
 
 
 def _costly(limit: str) -> BadImageError:

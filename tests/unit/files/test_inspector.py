@@ -136,8 +136,10 @@ def test_error_of_the_disk_is_not_the_files_fault(own: Inspector, inspect: Inspe
     [
         {"picture": {"media_type": "../../etc", "width": 1, "height": 1, "has_alpha": False}},
         {"picture": {"media_type": "image/png", "width": "1", "height": 1, "has_alpha": False}},
+        {"picture": {"media_type": "image/png", "width": 2**31, "height": 1, "has_alpha": False}},
         {"refused": "no", "reason": "two words\n"},
         {"errno": "5"},
+        {"errno": 10**30},
         {"broke": "RecursionError"},
         [],
         None,
