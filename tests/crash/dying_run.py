@@ -2,7 +2,9 @@
 
 A script that a test starts: it reads one order a line on standard input, forks, carries it out in the child, and answers one line. The
 fork spares the imports, which would take longer than the runs; the child then does what ``batchgen`` does. An order with a ``death``
-works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails.
+works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails. An
+order with a ``strace`` puts one thread of the child under strace from its first instruction on, so that strace can count the thread's
+system calls and let one of them fail.
 """
 
 import gc
@@ -10,6 +12,7 @@ import inspect
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batchgen.app import deciding, plans, reading, runs, verifying
+from batchgen.app import deciding, plans, reading, runs, shift, verifying
 from batchgen.cli import database, planning, running
 from batchgen.cli import deciding as deciding_commands
 from batchgen.cli import reading as reading_commands
@@ -168,21 +171,64 @@ def carry_out(order: dict[str, Any]) -> dict[str, object]:
         pid = os.fork()
         if pid == 0:
             _become(order, out.fileno(), err.fileno())
-        _, status = os.waitpid(pid, 0)
+        status = _end_of(pid, order.get("strace"))
         out.seek(0)
         err.seek(0)
         return {"code": os.waitstatus_to_exitcode(status), "out": out.read().decode(), "err": err.read().decode()}
 
 
+def _end_of(pid: int, trace: dict[str, Any] | None) -> int:
+    """Wait for the end of a fork; where a thread of it has stopped to be traced, attach strace first."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if trace is None or not os.WIFSTOPPED(status):
+        return status
+    thread = Path(trace["threads"]).read_text().split()[-2]
+    with subprocess.Popen(["strace", *trace["options"], "-p", thread], stderr=subprocess.PIPE) as strace:
+        try:
+            if strace.stderr is None or b"attached" not in strace.stderr.readline():
+                raise ChildProcessError("strace did not attach")
+            os.kill(pid, signal.SIGCONT)
+            _, status = os.waitpid(pid, 0)
+            strace.wait(_PATIENCE_S)
+            return status
+        finally:
+            strace.kill()
+
+
+def _await_tracer(thread: str, threads: Path) -> None:
+    """Note number and name of every thread as it starts, and stop the one of that name until strace is attached.
+
+    All work on files is left to one thread, so that a call has the same number in every run.
+    """
+    shift._FILE_THREADS = 1
+
+    def started(*_: object) -> None:
+        sys.setprofile(None)
+        _note(thread, threads)
+
+    threading.setprofile(started)
+    _note(thread, threads)
+
+
+def _note(wanted: str, threads: Path) -> None:
+    name = threading.current_thread().name
+    with threads.open("a") as notes:
+        notes.write(f"{threading.get_native_id()} {name}\n")
+    if name == wanted:
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+
 def _become(order: dict[str, Any], out: int, err: int) -> None:
     """Turn this fork into the command; it does not return, and a command that hangs is ended by the alarm."""
-    signal.alarm(_PATIENCE_S)
+    signal.alarm(order.get("patience_s") or _PATIENCE_S)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.chdir(order["folder"])
     death = order.get("death")
+    if trace := order.get("strace"):
+        _await_tracer(trace["thread"], Path(trace["threads"]))
     code = _ended(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
     sys.stdout.flush()
     sys.stderr.flush()

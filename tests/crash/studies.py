@@ -73,3 +73,15 @@ STUDIES = {
     "openai": Study(manifest=_openai, prompts=2, jobs=2),
     "videos": Study(manifest=_videos, prompts=2, jobs=2),
 }
+
+
+def _pair(url: str, prompts: Sequence[str]) -> Manifest:
+    """Order one picture as a task, and one whose answer is the picture."""
+    answers = {"name": "answers", "operation": "generate", "params": {"size": "1024x1024"}, "prompts": prompts[1:]}
+    manifest = study(url, [], sweeps=[{"name": "tasks", "prompts": prompts[:1]}, answers], limits={"in_flight": 2})
+    del manifest["prompts"]
+    return manifest
+
+
+PAIR = Study(manifest=_pair, prompts=2, jobs=2)
+"""Two jobs, for runs that die at each of their many system calls."""

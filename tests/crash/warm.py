@@ -21,9 +21,12 @@ class WarmLine:
 
     process: subprocess.Popen[str]
 
-    def __call__(self, folder: Path, *words: object, death: dict[str, object] | None = None) -> Finished:
-        """Run one command in a folder to its end; with ``death`` work on the batch of that name and die on the way."""
-        order: dict[str, Any] = {"folder": str(folder), "words": [str(word) for word in words], "death": death}
+    def __call__(self, folder: Path, *words: object, **special: object) -> Finished:
+        """Run one command in a folder to its end, with what is special about it (see ``dying_run.py``).
+
+        With ``death`` it works on the batch of that name and dies on the way; with ``strace`` one of its threads is traced.
+        """
+        order: dict[str, Any] = {"folder": str(folder), "words": [str(word) for word in words], **special}
         if self.process.stdin is None or self.process.stdout is None:
             raise ValueError("the interpreter was started without pipes")
         self.process.stdin.write(json.dumps(order) + "\n")
