@@ -4,7 +4,7 @@ A script that a test starts: it reads one order a line on standard input, forks,
 fork spares the imports, which would take longer than the runs; the child then does what ``batchgen`` does. An order with a ``death``
 works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails. An
 order with a ``strace`` puts one thread of the child under strace from its first instruction on, so that strace can count the thread's
-system calls and let one of them fail.
+system calls and let one of them fail. An order with a ``durability`` keeps its database in that way instead of the one that batchgen chooses.
 """
 
 import gc
@@ -20,10 +20,13 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection, Engine, event
 
 from batchgen.app import deciding, plans, reading, runs, shift, verifying
 from batchgen.cli import database, planning, running
@@ -34,6 +37,7 @@ from batchgen.cli.main import cli
 from batchgen.core.errors import BatchgenError, DownloadError, FileError, NotSentError, OutcomeUnknownError, StoreError
 from batchgen.files.shelf import ImageShelf
 from batchgen.settings import Settings
+from batchgen.store import engine
 
 WARM = (deciding, plans, reading, runs, verifying, database, planning, running, deciding_commands, reading_commands)
 """What commands import when they need it."""
@@ -179,7 +183,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, object]:
 
 def _end_of(pid: int, trace: dict[str, Any] | None) -> int:
     """Wait for the end of a fork; where a thread of it has stopped to be traced, attach strace first."""
-    _, status = os.waitpid(pid, os.WUNTRACED)
+    _, status = os.waitpid(pid, 0 if trace is None else os.WUNTRACED)
     if trace is None or not os.WIFSTOPPED(status):
         return status
     thread = Path(trace["threads"]).read_text().split()[-2]
@@ -218,6 +222,15 @@ def _note(wanted: str, threads: Path) -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
+def _keep_as(journal: str, synchronous: str) -> None:
+    """Use this journal; where batchgen would not call the setting of ``synchronous`` durable, put it in place behind its back."""
+    engine.journal_settings = lambda _version: (journal, "full")
+
+    @event.listens_for(Engine, "begin")
+    def weaken(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+
+
 def _become(order: dict[str, Any], out: int, err: int) -> None:
     """Turn this fork into the command; it does not return, and a command that hangs is ended by the alarm."""
     signal.alarm(order.get("patience_s") or _PATIENCE_S)
@@ -229,9 +242,12 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
     death = order.get("death")
     if trace := order.get("strace"):
         _await_tracer(trace["thread"], Path(trace["threads"]))
+    if durability := order.get("durability"):
+        _keep_as(*durability)
     code = _ended(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # strace may refuse every write, even to a closed output's stand-in
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)  # taking the copied interpreter apart would cost more than the command
 
 

@@ -24,7 +24,8 @@ class WarmLine:
     def __call__(self, folder: Path, *words: object, **special: object) -> Finished:
         """Run one command in a folder to its end, with what is special about it (see ``dying_run.py``).
 
-        With ``death`` it works on the batch of that name and dies on the way; with ``strace`` one of its threads is traced.
+        With ``death`` it works on the batch of that name and dies on the way; with ``strace`` one of its threads is traced; with
+        ``durability`` its database has that journal and that setting of ``synchronous``.
         """
         order: dict[str, Any] = {"folder": str(folder), "words": [str(word) for word in words], **special}
         if self.process.stdin is None or self.process.stdout is None:
@@ -32,6 +33,11 @@ class WarmLine:
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         return Finished(**json.loads(self.process.stdout.readline()))
+
+    def running(self) -> int | None:
+        """Give the process that carries out the order, None when there is none."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else None
 
 
 @contextmanager
