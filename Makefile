@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme bench bench-verify crash night clean
+.PHONY: help demo test check format readme bench bench-verify crash crash-syscalls crash-power night clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 BUILD := build
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("batchgen needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
@@ -55,6 +55,14 @@ bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (abo
 KILLS ?= 200
 crash: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=200)
 	$(BIN)/python tests/crash/random_kills.py --kills $(KILLS)
+
+EVERY ?= 1
+crash-syscalls: $(STAMP) ## death at every system call of a small run; with ERRORS=1 disk errors (needs strace; EVERY=1)
+	$(BIN)/python tests/crash/syscalls.py --every $(EVERY) $(if $(ERRORS),--errors)
+
+CUTS ?= 100
+crash-power: $(STAMP) ## power cuts on a file system of our own (needs root and loop devices; CUTS=100 of each kind)
+	$(BIN)/python tests/crash/power_cuts.py --cuts $(CUTS)
 
 night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simulator, killed three times
 	$(BIN)/python tests/crash/night.py

@@ -18,10 +18,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -49,11 +49,10 @@ SETS = {**DISK, "send": "sendto,sendmsg", "receive": "recvfrom,recvmsg", "connec
 
 KILL = "signal=KILL:when={call}"
 ERRORS = tuple(f"error={name}:when={{call}}{times}" for times in ("", "+") for name in ("ENOSPC", "EIO", "EINTR"))
-ENDLESS = "error=EINTR:when={call}+"
-"""Python and SQLite repeat an interrupted call, as they should, so this one never ends: the run is ended from outside."""
-
 AT_ONCE = 8
-PATIENCE_S, ENDLESS_S = 60, 2
+PATIENCE_S, FOREVER_S = 60, 8
+"""A fault that stays is ended from outside: what was bought is tried to be recorded for a minute, and an interrupted call for ever."""
+
 SIGKILL, SIGALRM = -9, -14
 HEAD = "fault                    calls      points    hit  duplicates  lost  violations  seconds"
 
@@ -66,6 +65,11 @@ class Point:
     kind: str
     thread: str
     call: int
+
+    @property
+    def stays(self) -> bool:
+        """Say whether all later calls of the thread fail too."""
+        return self.fault.endswith("+")
 
     def __str__(self) -> str:
         """Name the point, also as the marker of its prompts."""
@@ -156,9 +160,8 @@ def strike(stage: Stage, point: Point) -> Told:
     folder = stage.new(str(point))
     log, database, marker = folder / "strace.log", folder / "batchgen.db", f"of {point}."
     options = ["-o", str(log), "-e", f"trace={SETS[point.kind]}", "-e", f"inject={SETS[point.kind]}:{point.fault.format(call=point.call)}"]
-    is_endless = point.fault == ENDLESS
     with stage.line() as line:
-        struck = _traced(line, folder, point.thread, options, ENDLESS_S if is_endless else PATIENCE_S)
+        struck = _traced(line, folder, point.thread, options, FOREVER_S if point.stays else PATIENCE_S)
         is_hit = struck.code == SIGKILL if point.fault == KILL else log.exists() and "(INJECTED)" in log.read_text()
         again = line(folder, "run", "study.yaml", "-y")
         before, bill = content(database), stage.vendor.charges(marker)
@@ -183,7 +186,7 @@ def _is_fitting(struck: Finished, point: Point, *, is_hit: bool) -> bool:
     """Say whether a run may end so: clean when nothing struck, killed when killed, and with a sentence and an exit code otherwise."""
     if not is_hit or point.fault == KILL:
         return struck.code == (SIGKILL if is_hit else 0)
-    return struck.code in {0, 3, 5, 7} or (point.fault == ENDLESS and struck.code == SIGALRM)
+    return struck.code in {0, 3, 5, 7} or (point.stays and struck.code == SIGALRM)
 
 
 def _state_of(database: Path, *, exit_code: int) -> dict[str, bool]:
@@ -197,19 +200,30 @@ def _state_of(database: Path, *, exit_code: int) -> dict[str, bool]:
 
 def walk(stage: Stage, fault: str, kind: str, counts: Counter[tuple[str, str]], every: int) -> list[Told]:
     """Strike every n-th call of a kind in every thread; with every call also those beyond the clean run's, until a run ends clean."""
-    threads = {thread: number for (each, thread), number in counts.items() if each == kind}
-    points = [
-        Point(fault=fault, kind=kind, thread=thread, call=call) for thread, number in threads.items() for call in range(1, number + 1)
-    ]
+    chosen = points([fault], [kind], counts)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = list(pool.map(partial(strike, stage), points[::every]))
-    if every == 1:
-        for thread, number in threads.items():
-            for call in count(number + 1):
-                told.append(strike(stage, Point(fault=fault, kind=kind, thread=thread, call=call)))
-                if not told[-1].is_hit:
-                    break
+        told = list(pool.map(partial(strike, stage), chosen[::every]))
+    for last in _last_of_threads(chosen) if every == 1 else ():
+        for call in count(last.call + 1):
+            told.append(strike(stage, replace(last, call=call)))
+            if not told[-1].is_hit:
+                break
     return told
+
+
+def points(faults: Sequence[str], kinds: Sequence[str], counts: Counter[tuple[str, str]]) -> list[Point]:
+    """Give every call of a clean run as a point to strike."""
+    return [
+        Point(fault=fault, kind=kind, thread=thread, call=call)
+        for fault in faults
+        for (kind, thread), number in counts.items()
+        for call in range(1, number + 1)
+        if kind in kinds
+    ]
+
+
+def _last_of_threads(chosen: Sequence[Point]) -> Iterable[Point]:
+    return {point.thread: point for point in chosen}.values()
 
 
 def row(fault: str, kind: str, told: Sequence[Told], seconds: float) -> str:
