@@ -7,7 +7,7 @@ change of a view comes with a (possibly empty) revision.
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from batchgen.core.errors import SchemaError
 from batchgen.store import views
@@ -63,6 +63,7 @@ def upgrade(url: str, migrations_dir: Path) -> Path | None:
     try:
         with translated(place_of(engine.url)), engine.begin() as connection:
             brand(connection)
+            _drop_leftovers(connection)
             views.drop_all(connection)
             _run_revisions(connection, migrations_dir)
             views.create_all(connection)
@@ -97,6 +98,13 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return None if revision is None else str(revision)
+
+
+def _drop_leftovers(connection: Connection) -> None:
+    """Drop the tables by way of which a dead upgrade was changing a column; Alembic does not start where one of them stands."""
+    for name in inspect(connection).get_table_names():
+        if name.startswith("_alembic_tmp_"):
+            Table(name, MetaData()).drop(connection)
 
 
 def _run_revisions(connection: Connection, migrations_dir: Path) -> None:

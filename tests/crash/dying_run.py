@@ -2,9 +2,10 @@
 
 A script that a test starts: it reads one order a line on standard input, forks, carries it out in the child, and answers one line. The
 fork spares the imports, which would take longer than the runs; the child then does what ``batchgen`` does. An order with a ``death``
-works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails. An
-order with a ``strace`` puts one thread of the child under strace from its first instruction on, so that strace can count the thread's
-system calls and let one of them fail. An order with a ``durability`` keeps its database in that way instead of the one that batchgen chooses.
+works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails.
+An order with a ``strace`` puts one thread of the child under strace from its first instruction on, so that strace can count the thread's
+system calls and let one of them fail. An order with a ``durability`` keeps its database in that way instead of the one that batchgen
+chooses. With a ``statement`` the process kills itself before the SQL statement, or commit, of that number.
 """
 
 import gc
@@ -23,6 +24,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +188,8 @@ def _end_of(pid: int, trace: dict[str, Any] | None) -> int:
     _, status = os.waitpid(pid, 0 if trace is None else os.WUNTRACED)
     if trace is None or not os.WIFSTOPPED(status):
         return status
-    thread = Path(trace["threads"]).read_text().split()[-2]
+    notes = (note.split(" ", 1) for note in Path(trace["threads"]).read_text().splitlines())
+    thread = next(number for number, name in notes if name == trace["thread"])
     with subprocess.Popen(["strace", *trace["options"], "-p", thread], stderr=subprocess.PIPE) as strace:
         try:
             if strace.stderr is None or b"attached" not in strace.stderr.readline():
@@ -206,20 +209,21 @@ def _await_tracer(thread: str, threads: Path) -> None:
     """
     shift._FILE_THREADS = 1
 
+    def note() -> None:
+        name = threading.current_thread().name
+        with threads.open("a+") as notes:
+            notes.seek(0)
+            is_first = all(line.split(" ", 1)[1] != f"{name}\n" for line in notes)
+            notes.write(f"{threading.get_native_id()} {name}\n")
+        if name == thread and is_first:
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
     def started(*_: object) -> None:
         sys.setprofile(None)
-        _note(thread, threads)
+        note()
 
     threading.setprofile(started)
-    _note(thread, threads)
-
-
-def _note(wanted: str, threads: Path) -> None:
-    name = threading.current_thread().name
-    with threads.open("a") as notes:
-        notes.write(f"{threading.get_native_id()} {name}\n")
-    if name == wanted:
-        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    note()
 
 
 def _keep_as(journal: str, synchronous: str) -> None:
@@ -229,6 +233,18 @@ def _keep_as(journal: str, synchronous: str) -> None:
     @event.listens_for(Engine, "begin")
     def weaken(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+
+
+def _die_at(statement: int) -> None:
+    """Kill this process before a statement or a commit, which are counted together."""
+    numbers = count(1)
+
+    def reached(*_: object) -> None:
+        if next(numbers) == statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(Engine, "before_cursor_execute", reached)
+    event.listen(Engine, "commit", reached)
 
 
 def _become(order: dict[str, Any], out: int, err: int) -> None:
@@ -244,6 +260,8 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
         _await_tracer(trace["thread"], Path(trace["threads"]))
     if durability := order.get("durability"):
         _keep_as(*durability)
+    if statement := order.get("statement"):
+        _die_at(statement)
     code = _ended(order["words"][0], Fuse(**death)) if death else run(cli, order["words"])
     with suppress(OSError):  # strace may refuse every write, even to a closed output's stand-in
         sys.stdout.flush()

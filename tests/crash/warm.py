@@ -25,7 +25,7 @@ class WarmLine:
         """Run one command in a folder to its end, with what is special about it (see ``dying_run.py``).
 
         With ``death`` it works on the batch of that name and dies on the way; with ``strace`` one of its threads is traced; with
-        ``durability`` its database has that journal and that setting of ``synchronous``.
+        ``durability`` its database has that journal and that setting of ``synchronous``; with ``statement`` it dies before that SQL.
         """
         order: dict[str, Any] = {"folder": str(folder), "words": [str(word) for word in words], **special}
         if self.process.stdin is None or self.process.stdout is None:

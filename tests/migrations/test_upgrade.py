@@ -217,6 +217,26 @@ def test_a_failing_revision_changes_nothing(url: str, next_release: Path) -> Non
         in_database(url, "SELECT colour FROM run")
 
 
+def test_leftover_of_a_dead_upgrade_is_no_obstacle(tmp_path: Path, next_release: Path) -> None:
+    """Alembic changes a column by way of a table that must not exist yet; one that is in the way is dropped."""
+    copying = NEXT.replace(
+        'op.add_column("run", sa.Column("colour", sa.Text()))',
+        'with op.batch_alter_table("upload", recreate="always") as table:\n        table.add_column(sa.Column("colour", sa.Text()))',
+    )
+    (next_release / "versions" / "0003_colour.py").write_text(copying)
+    url = sqlite_url(tmp_path)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE _alembic_tmp_upload(vendor TEXT)")
+    engine.dispose()
+
+    migrate.upgrade(url, next_release)
+
+    assert "0003" == migrate.current(url)
+    assert [] == in_database(url, "SELECT colour FROM upload")
+    assert [] == in_database(url, "SELECT name FROM sqlite_master WHERE name LIKE '_alembic_tmp_%'")
+
+
 @pytest.mark.parametrize("name", ["jobs.db", "my jobs 100%.db", "nächtliche läufe.db"])
 def test_names_with_spaces_percent_and_accents_work(tmp_path: Path, name: str) -> None:
     """Neither the database's nor the migrations' path has to be plain."""
