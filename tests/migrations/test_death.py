@@ -1,7 +1,8 @@
 """Death at every statement of an upgrade: the same command upgrades, and nothing of the data is missing."""
 
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -11,9 +12,9 @@ from queue import Queue
 import pytest
 
 from batchgen.store import invariants, migrate
-from batchgen.store.engine import open_engine
+from batchgen.store.engine import open_engine, parse
 from tests.crash.warm import WarmLine, warm_lines
-from tests.support.databases import MIGRATIONS
+from tests.support.databases import MIGRATIONS, postgres_url
 
 RELEASED = sorted(Path(__file__).with_name("released").glob("*.sql"))
 """A database of every released schema, as SQL: a batch with jobs that are saved, in doubt, cancelled, planned, and planned again."""
@@ -82,6 +83,17 @@ def _die_and_upgrade(lines: "Queue[WarmLine]", folder: Path, revision: str, stat
     return dead.code == SIGKILL, [f"statement {statement}: {text}" for text, is_wrong in wrong.items() if is_wrong]
 
 
+def _at_every_statement(play: Callable[[int], tuple[bool, list[str]]]) -> tuple[int, list[str]]:
+    """Play all deaths until the upgrade outlives one; give their number and all that was wrong."""
+    statements, died, wrong = count(1), [True], []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while died[-1]:
+            for is_dead, texts in pool.map(play, [next(statements) for _ in range(AT_ONCE)]):
+                died.append(is_dead)
+                wrong += texts
+    return sum(died) - 1, wrong
+
+
 def test_every_schema_is_there_as_a_database() -> None:
     """A revision comes with a database that the program before the next one wrote."""
     assert [path.stem for path in RELEASED] == migrate.revisions(MIGRATIONS)
@@ -114,16 +126,32 @@ def test_death_at_every_statement_leaves_an_upgrade_to_be_done(lines: "Queue[War
     whole = _lay(tmp_path / "whole", revision)
     migrate.upgrade(str(whole), MIGRATIONS)
     content = _content(whole)
-    statements, alive, wrong = count(1), 0, []
 
-    def play(statement: int) -> tuple[bool, list[str]]:
-        return _die_and_upgrade(lines, tmp_path / str(statement), revision, statement, content)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while not alive:
-            wave = list(pool.map(play, [next(statements) for _ in range(AT_ONCE)]))
-            alive = sum(not died for died, _ in wave)
-            wrong += [text for _, texts in wave for text in texts]
+    deaths, wrong = _at_every_statement(lambda number: _die_and_upgrade(lines, tmp_path / str(number), revision, number, content))
 
     assert [] == wrong
-    assert next(statements) - 1 - alive >= 30
+    assert deaths >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_death_at_every_statement_on_a_server(lines: "Queue[WarmLine]", postgres: str, tmp_path: Path) -> None:
+    """PostgreSQL takes back what a dead upgrade did, and is upgraded by the same command."""
+    first = tmp_path / "first" / "migrations"
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("__pycache__", "0002_*"))
+    template = postgres_url(postgres, "template0")
+    migrate.upgrade(template, first)
+
+    def play(statement: int) -> tuple[bool, list[str]]:
+        url = postgres_url(postgres, str(parse(template).database))
+        line = lines.get()
+        dead, left = line(tmp_path, "--db", url, "db", "upgrade", statement=statement), migrate.current(url)
+        again, whole = line(tmp_path, "--db", url, "db", "upgrade"), migrate.current(url)
+        lines.put(line)
+        expected = ("0001" if dead.code == SIGKILL else migrate.head(MIGRATIONS), 0, migrate.head(MIGRATIONS))
+        return dead.code == SIGKILL, [f"statement {statement}: {left}, {again}, {whole}"] * ((left, again.code, whole) != expected)
+
+    deaths, wrong = _at_every_statement(play)
+
+    assert [] == wrong
+    assert deaths >= 20

@@ -68,11 +68,11 @@ def postgres_server() -> Iterator[str]:
             server.cleanup()
 
 
-def postgres_url(server: str) -> str:
-    """Make a fresh database on the server; it goes when the server goes."""
+def postgres_url(server: str, template: str = "template_jobs") -> str:
+    """Make a database on the server, at the head or like another one; it goes when the server goes."""
     name = f"jobs{next(_numbers)}"
     with _admin(server) as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_jobs"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     return _named(server, name)
 
 
