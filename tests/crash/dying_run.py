@@ -192,8 +192,10 @@ def _end_of(pid: int, trace: dict[str, Any] | None) -> int:
     thread = next(number for number, name in notes if name == trace["thread"])
     with subprocess.Popen(["strace", *trace["options"], "-p", thread], stderr=subprocess.PIPE) as strace:
         try:
-            if strace.stderr is None or b"attached" not in strace.stderr.readline():
-                raise ChildProcessError("strace did not attach")
+            said = strace.stderr.readline() if strace.stderr else b""
+            if b"attached" not in said:
+                os.kill(pid, signal.SIGKILL)
+                raise ChildProcessError(f"strace did not attach: {said!r}")
             os.kill(pid, signal.SIGCONT)
             _, status = os.waitpid(pid, 0)
             strace.wait(_PATIENCE_S)

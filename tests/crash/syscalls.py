@@ -183,10 +183,10 @@ def strike(stage: Stage, point: Point) -> Told:
 
 
 def _is_fitting(struck: Finished, point: Point, *, is_hit: bool) -> bool:
-    """Say whether a run may end so: clean when nothing struck, killed when killed, and with a sentence and an exit code otherwise."""
-    if not is_hit or point.fault == KILL:
+    """Say whether a run may end so: killed when killed, with a sentence and an exit code after an error, and otherwise clean."""
+    if point.fault == KILL:
         return struck.code == (SIGKILL if is_hit else 0)
-    return struck.code in {0, 3, 5, 7} or (point.stays and struck.code == SIGALRM)
+    return struck.code in {0, *({3, 5, 7} if is_hit else ()), *({SIGALRM} if point.stays else ())}
 
 
 def _state_of(database: Path, *, exit_code: int) -> dict[str, bool]:

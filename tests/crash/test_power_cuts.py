@@ -6,7 +6,7 @@ import pytest
 
 from tests.crash.power_cuts import CONTROLS, DURABLE, Stage, cuts, hindrance, stages
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,7 @@ def test_released_database_keeps_all_its_rows(lines: "Queue[WarmLine]", tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("revision", ["nothing", *OLD])
 def test_death_at_every_statement_leaves_an_upgrade_to_be_done(lines: "Queue[WarmLine]", tmp_path: Path, revision: str) -> None:
     """Whatever the statement, nothing has changed, and the same command ends with what an undisturbed upgrade makes."""
@@ -134,6 +135,7 @@ def test_death_at_every_statement_leaves_an_upgrade_to_be_done(lines: "Queue[War
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.postgres
 def test_death_at_every_statement_on_a_server(lines: "Queue[WarmLine]", postgres: str, tmp_path: Path) -> None:
     """PostgreSQL takes back what a dead upgrade did, and is upgraded by the same command."""
