@@ -202,13 +202,20 @@ def _run_until_cut(stage: Stage, cut: Cut, line: WarmLine) -> bool:
         _command("sync", "--file-system", cut.disk)
         run = thread.submit(cut.order, line, "run", "study.yaml", "-y")
         _await_the_moment(run, cut.folder / "diary", Random(cut.marker))
-        pid = line.running()
-        if pid is not None:
-            os.kill(pid, signal.SIGSTOP)
+        pid = _freeze(line, run)
         _snapshot(image, cut.folder / "copy", device)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
     return pid is not None
+
+
+def _freeze(line: WarmLine, run: Future[Finished]) -> int | None:
+    """Stop the run where it stands and give its process; None when it has ended already."""
+    while not run.done():
+        if (pid := line.running()) is not None:
+            os.kill(pid, signal.SIGSTOP)
+            return pid
+    return None
 
 
 def _await_the_moment(run: Future[Finished], diary: Path, random: Random) -> None:
