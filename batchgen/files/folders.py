@@ -128,6 +128,18 @@ def remove(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
 
 
+def sync_or_remove(folder: int, name: str) -> None:
+    """Make a file's bytes durable, whoever wrote them; a file that cannot be synced is removed, for a second try would tell nothing."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        remove(folder, name)
+        raise
+    finally:
+        os.close(descriptor)
+
+
 def sync(folder: int) -> None:
     """Make the folder's names durable."""
     try:

@@ -9,8 +9,9 @@ Theory of operation. An image takes four steps, and a crash between any two of t
    hash in the database says which bytes are meant.
 3. ``publish`` links the temporary file to its final name, which fails if anything stands there, drops the temporary name, makes the
    folder durable and reads the hash again. What it finds decides what is left to do, so it may be called again after any crash:
-   the final name holds the bytes (done), only the temporary one does (link), something else stands there (PathTakenError: fetch
-   again, and ``finish`` chooses another name), neither (False: fetch again). A file is never adopted by its name or size.
+   the final name holds the bytes (done), only the temporary one does (sync it again, since a later draft may have been cut down before
+   its own fsync, and link it), something else stands there (PathTakenError: fetch again, and ``finish`` chooses another name), neither
+   (False: fetch again). A file is never adopted by its name or size.
 4. ``describe`` writes the sidecar by rename. Then the caller records ImagesSaved.
 
 The received bytes are never rewritten: content credentials are signatures over them. A failed fsync is never repeated on the same
@@ -44,6 +45,7 @@ from batchgen.files.folders import (
     remove,
     split,
     sync,
+    sync_or_remove,
     write_all,
 )
 from batchgen.files.inspector import Inspector
@@ -161,6 +163,7 @@ class ImageShelf:
         if found is None:
             if measure(folder, temp) != wanted:
                 return False
+            sync_or_remove(folder, temp)
             try:
                 move_new(folder, temp, name)
             except FileExistsError as error:

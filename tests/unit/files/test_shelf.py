@@ -277,6 +277,39 @@ def test_publish_finishes_after_a_crash_between_link_and_unlink(shelf: ImageShel
     assert names(root) == ["lettering/logo.png"]
 
 
+def test_a_staged_file_is_synced_again_before_it_is_linked(
+    shelf: ImageShelf, root: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes may be those of a later draft that was cut down before its own fsync: the hash alone does not say that they last."""
+    image = stage(PNG)
+    synced: list[tuple[int, bool]] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, (root / image.path).exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+
+    assert shelf.publish(image)
+    assert ((root / image.path).stat().st_ino, False) in synced
+
+
+def test_a_staged_file_that_cannot_be_synced_is_fetched_again(
+    shelf: ImageShelf, root: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second fsync would report success for pages that are gone, so the file goes, and the next try finds nothing."""
+    image = stage(PNG)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+
+        with pytest.raises(FileError, match="Input/output error"):
+            shelf.publish(image)
+
+    assert not shelf.publish(image)
+    assert [] == names(root)
+
+
 def test_publish_never_clobbers(shelf: ImageShelf, root: Path, stage: Stage) -> None:
     """A file that appeared after the name was chosen is left alone."""
     image = stage(PNG)
