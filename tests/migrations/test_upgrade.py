@@ -223,7 +223,7 @@ def test_leftover_of_a_dead_upgrade_is_no_obstacle(tmp_path: Path, next_release:
         'op.add_column("run", sa.Column("colour", sa.Text()))',
         'with op.batch_alter_table("upload", recreate="always") as table:\n        table.add_column(sa.Column("colour", sa.Text()))',
     )
-    (next_release / "versions" / "0003_colour.py").write_text(copying)
+    (next_release / "versions" / "0004_colour.py").write_text(copying)
     url = sqlite_url(tmp_path)
     engine = open_engine(url)
     with engine.begin() as connection:
@@ -232,7 +232,7 @@ def test_leftover_of_a_dead_upgrade_is_no_obstacle(tmp_path: Path, next_release:
 
     migrate.upgrade(url, next_release)
 
-    assert "0003" == migrate.current(url)
+    assert "0004" == migrate.current(url)
     assert [] == in_database(url, "SELECT colour FROM upload")
     assert [] == in_database(url, "SELECT name FROM sqlite_master WHERE name LIKE '_alembic_tmp_%'")
 
