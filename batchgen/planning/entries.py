@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from glob import glob, has_magic
 from pathlib import Path
@@ -14,7 +15,7 @@ from batchgen.planning.filesource import Columns, FileSource, PromptFile
 from batchgen.planning.findings import Findings, did_you_mean, listed
 from batchgen.planning.grids import conflicts
 from batchgen.planning.names import Names
-from batchgen.planning.opening import UnreadableError
+from batchgen.planning.opening import UnreadableError, is_there
 from batchgen.planning.reader import Path as Place
 from batchgen.planning.scalars import Value
 from batchgen.planning.sources import (
@@ -172,7 +173,7 @@ class Entries:
     def _expand(self, entry: written.FileSource, at: Place) -> list[PromptFile]:
         """Find the files that an entry names, in natural order."""
         names = [entry.file]
-        if has_magic(entry.file) and not (self._folder / entry.file).exists():
+        if has_magic(entry.file) and not is_there(self._folder / entry.file):
             found = glob(entry.file, root_dir=self._folder, recursive=True)  # noqa: PTH207 - pathlib has no root and no **-less recursion switch
             names = sorted((name for name in found if (self._folder / name).is_file()), key=prompts.natural_order)
             if not names:
@@ -199,9 +200,11 @@ class Entries:
 
     def _tell_unreadable(self, name: str, error: UnreadableError, at: Place) -> None:
         path = self._folder / name
-        siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings: list[str] = []
+        with suppress(OSError):  # no such folder, or none that could be looked into
+            siblings = [sibling.name for sibling in path.parent.iterdir()]
         close = get_close_matches(path.name, siblings, n=1)
-        hint = f"did you mean {(Path(name).parent / close[0]).as_posix()!r}?" if close and not path.exists() else ""
+        hint = f"did you mean {(Path(name).parent / close[0]).as_posix()!r}?" if close and not is_there(path) else ""
         self._findings.error("E201", f"{name!r}: {error}", at, hint=hint)
 
     def _check_columns(self, table: Table, file: PromptFile, columns: Columns, at: Place, axes: Sequence[Axis]) -> None:

@@ -20,6 +20,16 @@ class UnreadableError(InputError):
     """A file cannot be opened, or is not a regular file; the message says why."""
 
 
+def is_there(path: Path) -> bool:
+    """Say whether a path leads to anything; one that is too long for a path leads nowhere, where pathlib's own question raises."""
+    return os.path.exists(path)  # noqa: PTH110 - as above
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path leads to a folder; as ``is_there`` for one that is too long."""
+    return os.path.isdir(path)  # noqa: PTH112 - as above
+
+
 def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
     """Open a regular file for reading, without ever waiting; raise UnreadableError for anything else."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow_links else os.O_NOFOLLOW)

@@ -13,7 +13,7 @@ from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
 from batchgen.planning.findings import Findings
 from batchgen.planning.manifest import Manifest, Reference
-from batchgen.planning.opening import UnreadableError, open_regular
+from batchgen.planning.opening import UnreadableError, is_folder, open_regular
 from batchgen.planning.settings import ReferenceSettings
 
 Measure = Callable[[bytes], ImageFacts]
@@ -48,7 +48,7 @@ def _roots(written: str | None, folder: Path, findings: Findings) -> Sequence[st
     root = os.path.normpath(Path(home) / written)
     if os.path.realpath(root) != root:
         findings.error("E207", "the folder must not pass through a symbolic link", ("references_root",))
-    elif not Path(root).is_dir():
+    elif not is_folder(Path(root)):
         findings.error("E207", "there is no such folder", ("references_root",))
     return [home, root]
 

@@ -209,3 +209,10 @@ def test_a_chain_of_filters_is_refused(desk: Desk, count: int) -> None:
     problems = desk.problems("prompts:\n- {template: '{{ a%s }}', vars: {a: [x]}}\n" % ("|upper" * count))
 
     assert [problem.code for problem in problems] == ["E501"]
+
+
+@pytest.mark.parametrize("path", ["p/" * 3_000 + "a.txt", "p/" * 3_000 + "*.txt", "a" * 300 + ".txt", "a" * 300 + "*.txt"])
+def test_a_path_that_is_too_long_is_a_problem_of_its_line(desk: Desk, path: str) -> None:
+    """Prompt files, and the folder of the references: no system can open them, and none of the questions about them raises."""
+    assert desk.places(f"prompts: [{{file: '{path}'}}]\n") == ["4:18 E201"]
+    assert "E207" in "".join(desk.places(f"prompts: [a]\nreferences_root: '{path}'\n"))
