@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme bench bench-verify crash crash-syscalls crash-power night clean
+.PHONY: help demo test check format readme bench bench-verify crash crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -66,6 +66,17 @@ crash-power: $(STAMP) ## power cuts on a file system of our own (needs root and 
 
 night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simulator, killed three times
 	$(BIN)/python tests/crash/night.py
+
+EXAMPLES ?= 500
+machine: $(STAMP) ## random lives of a batch on the real ledger, 50 steps each (EXAMPLES=500)
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/unit/store/test_ledger_lives.py
+
+MINUTES ?= 10
+fuzz: $(STAMP) ## damaged input for every reader, so many minutes each (MINUTES=10)
+	$(BIN)/python -m tests.fuzz.fuzz --seconds $$(( $(MINUTES) * 60 ))
+
+mutants: $(STAMP) ## break the modules about money in one place at a time, and count what the tests notice (about an hour)
+	$(BIN)/python tests/mutation/mutants.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(BUILD) dist .mypy_cache .ruff_cache .coverage* batchgen-demo
