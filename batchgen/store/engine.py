@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from batchgen.core.errors import InputError, SchemaError, StoreError
-from batchgen.store import place
+from batchgen.store import place, presence
 from batchgen.store.faults import translated
 
 APPLICATION_ID: Final = 0x62676E31
@@ -176,6 +176,7 @@ def _open_sqlite(path: Path, *, readonly: bool) -> Engine:
         pool_reset_on_return="rollback",
     )
     setting_up = _set_up_reader if readonly else _set_up_writer
+    opened = presence.identity(path)
 
     @event.listens_for(engine, "connect")
     def set_up(driver: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -184,6 +185,7 @@ def _open_sqlite(path: Path, *, readonly: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        presence.require_same(path, opened)
         reads_only = readonly or connection.get_execution_options().get("reads_only", False)
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 

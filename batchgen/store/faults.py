@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from batchgen.core.errors import SchemaError, StoreAwayError, StoreError
+from batchgen.store.presence import holders
 
 
 class BusyError(StoreAwayError):
@@ -49,8 +51,7 @@ def translated(place: str) -> Iterator[None]:
     except DBAPIError as error:
         raise _translation(error, place) from error
     except sqlite3.Error as error:
-        kind, sentence = _sqlite(error)
-        raise kind(f"{sentence} ({place})") from error
+        raise _of_sqlite(error, place) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the job database cannot be used ({place}): {error}") from error
 
@@ -58,12 +59,18 @@ def translated(place: str) -> Iterator[None]:
 def _translation(error: DBAPIError, place: str) -> StoreError:
     original = error.orig
     if isinstance(original, sqlite3.Error):
-        kind, sentence = _sqlite(original)
+        found = _of_sqlite(original, place)
     else:
         kind, sentence = _postgres(error)
-    if isinstance(error, IntegrityError):
-        kind = RefusedError
-    return kind(f"{sentence} ({place})")
+        found = kind(f"{sentence} ({place})")
+    return RefusedError(str(found)) if isinstance(error, IntegrityError) else found
+
+
+def _of_sqlite(error: sqlite3.Error, place: str) -> StoreError:
+    kind, sentence = _sqlite(error)
+    pids = holders(Path(place)) if kind is BusyError else []
+    by = f": held by process {', '.join(map(str, pids))}" if pids else ""
+    return kind(f"{sentence} ({place}{by})")
 
 
 def _sqlite(error: sqlite3.Error) -> tuple[type[StoreError], str]:
