@@ -18,6 +18,8 @@ from batchgen.core.exits import Exit
 if TYPE_CHECKING:
     from batchgen.settings import Settings
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What a full or failing disk says to an answer; files that we know of report their own errors."""
 _GLOBAL: Final = ("db", "color", "log_file", "env_file")
 
 
@@ -101,13 +103,15 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
         return 2
     except ManifestError as error:
         for problem in error.problems:
-            output.tell(str(problem), err=True)
+            output.say(str(problem), err=True)
         count = sum(problem.severity == "error" for problem in error.problems)
-        click.echo(f"{count} {'error' if count == 1 else 'errors'}; nothing was changed", err=True)
+        output.say(f"{count} {'error' if count == 1 else 'errors'}; nothing was changed", err=True)
         return error.exit_code
     except BatchgenError as error:
-        output.tell(f"error: {error}", err=True)
+        output.say(f"error: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        return _unanswered(error) if error.errno in _NO_ROOM else _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the top of the program: what arrives here is a bug of ours
         return _report_bug(error)
 
@@ -119,13 +123,16 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        # The interpreter must not complain again when it closes what cannot be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.EPIPE:
-            return code
-        click.echo(f"error: the answer could not be written: {error.strerror}", err=True)
-        return code or Exit.STORAGE
+        if error.errno != errno.EPIPE:
+            return code or _unanswered(error)
+        output.silence("stdout")
     return code
+
+
+def _unanswered(error: OSError) -> int:
+    output.silence("stdout")
+    output.say(f"error: the answer could not be written: {error.strerror}", err=True)
+    return Exit.STORAGE
 
 
 def _report_bug(error: Exception) -> int:

@@ -8,6 +8,7 @@ import click
 
 from batchgen import __version__
 from batchgen.cli.command import Session, global_options, run
+from batchgen.cli.output import complete_streams, end_stderr
 
 COMMANDS: Final = {
     "demo": ("trying", "A whole run against the embedded simulator: killed, resumed, verified."),
@@ -71,4 +72,7 @@ def cli(ctx: click.Context, /, **chosen: object) -> None:
 
 def main() -> None:
     """Run the command line of this process."""
-    sys.exit(run(cli))
+    complete_streams()
+    code = run(cli)
+    end_stderr()
+    sys.exit(code)

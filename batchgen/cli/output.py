@@ -1,14 +1,18 @@
 """How answers are printed: JSON documents, tables and lines for terminals of 80 columns, and text from strangers made harmless."""
 
+import io
 import json
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 import click
+
+from batchgen import logs
 
 WIDTH: Final = 80
 """Columns of the terminal that every answer fits."""
@@ -21,10 +25,54 @@ def document(kind: str, **content: object) -> None:
     click.echo(json.dumps({"schema": f"batchgen.{kind}/1", **content}, ensure_ascii=False, indent=2))
 
 
-def say(text: str) -> None:
-    """Print a line for people on the way; one that finds no reader or no room is dropped, because the work matters more."""
-    with suppress(OSError):
-        tell(text)
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line for people on the way; one that finds no reader or no room is dropped and counted, because the work matters more."""
+    try:
+        tell(text, err=err)
+    except OSError:
+        logs.drop()
+        silence("stderr" if err else "stdout")
+
+
+def silence(name: Literal["stdout", "stderr"]) -> None:
+    """Count whatever is still said on a stream that takes nothing any more; the interpreter must not fail over it again when it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, getattr(sys, name).fileno())
+        os.close(nowhere)
+    setattr(sys, name, _Void())
+
+
+def end_stderr() -> None:
+    """Write out what was said to people, or let it vanish: it may not change the exit code."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        silence("stderr")
+
+
+class _Void(io.TextIOBase):
+    """Takes the place of a stream that is gone or full."""
+
+    def write(self, text: str) -> int:
+        """Count the lines."""
+        for _ in range(text.count("\n")):
+            logs.drop()
+        return len(text)
+
+
+def complete_streams() -> None:
+    """Put something harmless in the place of each standard stream that the process was started without.
+
+    Otherwise the next file that is opened would take its number, and get what is meant for a person.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
+            if nowhere != number:
+                os.close(nowhere)
 
 
 def tell(text: str, *, err: bool = False) -> None:

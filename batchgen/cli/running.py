@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen import logs
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
 from batchgen.cli.planning import MANIFEST, MAX_JOBS, ONLY, SETS, show_preview
@@ -134,10 +135,13 @@ def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare |
 
 def say_rows(rows: int) -> None:
     """Tell how many rows are stored so far."""
-    click.echo(f"{rows} rows stored", err=True)
+    output.say(f"{rows} rows stored", err=True)
 
 
 def say_end(report: "Report") -> None:
     """Print how a run ended, and what to type next."""
     for text in report.lines():
         output.say(text)
+    if lost := logs.dropped():
+        logs.get("run").info("output.lost", lines=lost)
+        output.say(f"{lost} lines of output or log found no reader or no room", err=True)

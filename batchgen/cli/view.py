@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from batchgen.app.reports import Snapshot
-from batchgen.cli.output import cut, duration, size
+from batchgen.cli.output import cut, duration, say, size
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -51,7 +49,7 @@ def one_line(now: Snapshot) -> str:
 
 def _lines(snapshot: Callable[[], Snapshot], over: threading.Event, _color: bool | None) -> None:
     while not over.wait(_LINE_EVERY_S):
-        click.echo(one_line(snapshot()), err=True)
+        say(one_line(snapshot()), err=True)
 
 
 def _panel(snapshot: Callable[[], Snapshot], over: threading.Event, color: bool | None) -> None:

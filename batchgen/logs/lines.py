@@ -34,6 +34,8 @@ def configure(path: Path | None, *, secrets: Collection[str], console: bool) -> 
     May be called again, when more secrets are known; the former file is closed. Raises FileError when the file cannot be opened.
     """
     sink = _Sink(_opened(path), console=console)
+    if former := _current():
+        sink.dropped_elsewhere = former.dropped_elsewhere
     _leave_former()
     structlog.configure(
         processors=[_head, structlog.processors.format_exc_info, _redaction(Redactor(secrets))],
@@ -51,8 +53,16 @@ def get(name: str) -> FilteringBoundLogger:
     return cast("FilteringBoundLogger", structlog.get_logger(part=name))  # structlog's stub says Any
 
 
+def drop() -> None:
+    """Count a line that somebody else could not write."""
+    if not structlog.is_configured():
+        configure(None, secrets=(), console=False)
+    if sink := _current():
+        sink.dropped_elsewhere += 1
+
+
 def dropped() -> int:
-    """Say how many lines could not be written since ``configure``."""
+    """Say how many lines could not be written: to the present file, and to anything else since the process began."""
     sink = _current()
     return sink.dropped if sink else 0
 
@@ -63,21 +73,20 @@ class _Sink:
     def __init__(self, file: "_File | None", *, console: bool) -> None:
         self.file: Final = file
         self._console: Final = console
-        self._dropped_by_console = 0
+        self.dropped_elsewhere = 0
 
     @property
     def dropped(self) -> int:
         """Count the lines that a file or a terminal did not take."""
-        return self._dropped_by_console + (self.file.dropped if self.file else 0)
+        return self.dropped_elsewhere + (self.file.dropped if self.file else 0)
 
     def __call__(self, *_names: object) -> "_Sink":
         return self
 
     def write(self, **fields: object) -> None:
-        """Write one event to the file, and to stderr if it is a warning or worse."""
-        if self.file:
-            self.file.handle(logging.makeLogRecord({"msg": json.dumps(fields, ensure_ascii=False)}))
-        if self._console and fields.get("level") in _SHOWN:
+        """Write one event to the file, and to stderr if it is a warning or worse; an error that the file does not take is always shown."""
+        is_kept = self.file is None or self.file.keep(json.dumps(fields, ensure_ascii=False))
+        if (self._console and fields.get("level") in _SHOWN) or (not is_kept and fields.get("level") == "error"):
             self._show(_plain(fields))
 
     debug = info = warning = error = critical = write
@@ -88,7 +97,7 @@ class _Sink:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
         except (OSError, ValueError):  # gone, full, or closed
-            self._dropped_by_console += 1
+            self.dropped_elsewhere += 1
 
 
 class _File(RotatingFileHandler):
@@ -97,6 +106,12 @@ class _File(RotatingFileHandler):
     def __init__(self, path: Path) -> None:
         self.dropped = 0
         super().__init__(path, maxBytes=_FILE_BYTES, backupCount=_FILES - 1, encoding="utf-8")
+
+    def keep(self, line: str) -> bool:
+        """Write a line; say whether it was taken."""
+        before = self.dropped
+        self.handle(logging.makeLogRecord({"msg": line}))
+        return self.dropped == before
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the standard library's signature
         """Count what could not be written, where the standard library would print a traceback."""
