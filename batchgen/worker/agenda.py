@@ -26,6 +26,7 @@ class Followed:
     without_url: int = 0
     downloads: int = 0
     fresh_urls: int = 0
+    bugs: int = 0
     holds_place: bool = True
     is_parked: bool = False
     is_adopted: bool = False

@@ -4,13 +4,14 @@ A paid task is never given up: what runs too long, names no URL or cannot be dow
 keep the run alive, but it is asked after every hour and at the start of every later run.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import BadImageError, DownloadError, FileError, PathTakenError, StaleJobError
+from batchgen.core.errors import BadImageError, BatchgenError, DownloadError, FileError, PathTakenError, StaleJobError
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing
@@ -30,6 +31,10 @@ _DOWNLOADS_PER_URL: Final = 3
 _FRESH_URLS: Final = 5
 _FRESH_URL_GAP_S: Final = 60.0
 _TROUBLE_MAX_S: Final = 60.0
+_BUGS_A_JOB: Final = 2
+"""Further steps of a job after an error that nobody expected, before it is held."""
+_BUGS_IN_A_ROW: Final = 5
+"""So many, whatever the job, stop the run."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,26 +47,51 @@ class Follower:
     questions: Gate
     latencies: Latencies
     bearing: Bearing
+    bugs_in_a_row: int = 0
+    """Steps that ended in an error nobody expected, since the last one that did not."""
 
     async def ask(self, followed: Followed) -> None:
         """Ask after the task once."""
-        try:
-            await self._ask(followed)
-        except StaleJobError:
-            self.release(followed)
+        await self._guarded(followed, self._ask)
 
     async def fetch(self, followed: Followed) -> None:
         """Download and publish the images once."""
-        try:
-            await self._fetch(followed)
-        except StaleJobError:
-            self.release(followed)
+        await self._guarded(followed, self._fetch)
 
     def release(self, followed: Followed) -> None:
         """Let go of a job that this run has finished with."""
         self._leave_place(followed)
         if followed.is_parked:
             self.bearing.progress.parked -= 1
+
+    async def _guarded(self, followed: Followed, step: Callable[[Followed], Awaitable[None]]) -> None:
+        """Take one step; an error of ours spoils the job it met, not the run, unless it meets every job."""
+        try:
+            await step(followed)
+        except StaleJobError:
+            self.release(followed)
+        except BatchgenError:
+            raise
+        except Exception as error:
+            self.bugs_in_a_row += 1
+            if self.bugs_in_a_row >= _BUGS_IN_A_ROW:
+                raise
+            await self._stumbled(followed, error)
+        else:
+            self.bugs_in_a_row = 0
+
+    async def _stumbled(self, followed: Followed, error: Exception) -> None:
+        """Try the job twice more after a back-off, then hold it for a later run; it stays as it is recorded."""
+        followed.bugs += 1
+        told = f"a bug of batchgen: {type(error).__name__}"
+        self.bearing.log.error("job.bug", key=followed.job.key, task_id=followed.job.task_id, exc_info=error)
+        if followed.bugs > _BUGS_A_JOB:
+            hold = self._park_download if followed.wants_fetch else self._park
+            await hold(followed, "bug", told)
+            return
+        self.bearing.say(f"{followed.job.key[:8]}: {told}")
+        wait_s = self.bearing.limits.backoff.delay_s(followed.bugs, self.steps.random.random())
+        self.agenda.put(followed, self._now() + wait_s)
 
     # --- asking ---
 
