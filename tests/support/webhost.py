@@ -25,7 +25,7 @@ class Arrived:
 
 
 Answer = tuple[int, dict[str, str], bytes]
-"""Status, headers and body; the length is added."""
+"""Status, headers and body; the length is added, unless the headers tell another one, at which the connection is closed."""
 
 
 @contextmanager
@@ -64,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, told, content = self.server.answer(arrived)  # type: ignore[attr-defined] # see serving
         with suppress(ConnectionError):
             self.send_response(status)
-            for name, value in {**told, "Content-Length": str(len(content))}.items():
+            for name, value in {"Content-Length": str(len(content)), **told}.items():
                 self.send_header(name, value)
+            self.close_connection = self.close_connection or "Content-Length" in told
             self.end_headers()
             self.wfile.write(content)

@@ -1,0 +1,36 @@
+"""Fixtures of the failure table's tests: a folder with a command line, vendors, and a disk of one's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import CommandLine, Vendor, open_vendor
+from tests.support.disks import Disk, mounted
+
+StartVendor = Callable[..., Vendor]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[CommandLine]:
+    """Give a command line in an empty folder; afterwards the canary key stands nowhere."""
+    command_line = CommandLine(folder=tmp_path)
+    yield command_line
+    assert [] == command_line.leaks()
+
+
+@pytest.fixture
+def start_vendor() -> Iterator[StartVendor]:
+    """Start vendors on the test's own terms; they stop with the test."""
+    with ExitStack() as stack:
+        yield lambda **terms: stack.enter_context(open_vendor(**terms))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Mount a disk of 1 GiB at ``disk`` in the command line's folder, where this is allowed."""
+    with mounted(tmp_path / "disk", size_kib=1 << 20) as found:
+        if found is None:
+            pytest.skip("mounting a file system needs root")
+        yield found
