@@ -63,6 +63,12 @@ crash-syscalls: $(STAMP) ## death at every system call of a small run; with ERRO
 CUTS ?= 100
 crash-power: $(STAMP) ## power cuts on a file system of our own (needs root and loop devices; CUTS=100 of each kind)
 	$(BIN)/python tests/crash/power_cuts.py --cuts $(CUTS)
+SIZES ?= 50
+disk-full: $(STAMP) ## disks that fill up under database, pictures or both, SIZES times each (needs root)
+	$(BIN)/python tests/crash/disk_full.py --sizes $(SIZES)
+
+signals: $(STAMP) ## every signal in every phase of a run
+	$(BIN)/python tests/crash/signals.py
 
 night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simulator, killed three times
 	$(BIN)/python tests/crash/night.py

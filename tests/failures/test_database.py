@@ -129,7 +129,7 @@ def test_b2_full_disk_stops_the_run_and_what_is_paid_is_fetched_later(cli: Comma
         return 200, {"Content-Type": kind}, content
 
     with serving(answer) as vendor.url:
-        cli.write(study(vendor.url, _prompts(2), limits={"in_flight": 1}))
+        cli.write(study(vendor.url, _prompts(2), limits={"in_flight": 1, "submit_rate": "6/min"}))
         full = cli(*db, "run", "study.yaml", "-y")
         ordered = len(vendor.orders)
         disk.resize(1 << 20)

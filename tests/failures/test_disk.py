@@ -21,22 +21,22 @@ def _prompts(count: int) -> list[str]:
     return [f"picture {number}" for number in range(1, count + 1)]
 
 
-def _run_struck_at_a_download(cli: CommandLine, strike: Callable[[], object], heal: Callable[[], object]) -> tuple[str, str]:
-    """Run two orders, one after the other, on ``disk/out``; the disk is struck while the first picture comes, and healed afterwards.
+def _run_struck_before_a_download(cli: CommandLine, strike: Callable[[], object], heal: Callable[[], object]) -> tuple[str, str]:
+    """Run two orders, one after the other, on ``disk/out``; the disk is struck as the first picture is ready, and healed afterwards.
 
     Gives what the operator read on stderr and on stdout, after checking what holds whatever the fault: exit 7, the paid picture rendered,
     nothing further ordered, no money lost, and a resume that saves both and orders only the second.
     """
-    vendor = RecordingVendor(url="")
+    vendor, strikes = RecordingVendor(url=""), list[object]()
 
     def answer(request: Arrived) -> Answer:
-        if request.path.startswith("/files/") and not vendor.downloads:
-            strike()
+        if request.method == "GET" and vendor.orders and not strikes:
+            strikes.append(strike())
         kind, content = vendor.answer(request)
         return 200, {"Content-Type": kind}, content
 
     with serving(answer) as vendor.url:
-        cli.write(study(vendor.url, _prompts(2), output={"dir": "disk/out"}, limits={"in_flight": 1}))
+        cli.write(study(vendor.url, _prompts(2), output={"dir": "disk/out"}, limits={"in_flight": 1, "submit_rate": "6/min"}))
         struck = cli("run", "study.yaml", "-y")
         ordered, states, money = len(vendor.orders), cli.states(), books(cli)
         heal()
@@ -55,7 +55,7 @@ def _run_struck_at_a_download(cli: CommandLine, strike: Callable[[], object], he
 
 def test_f1_a_disk_that_fills_up_stops_orders_and_loses_no_picture(cli: CommandLine, disk: Disk) -> None:
     """No room while a picture comes: it stays rendered, and need, room and the way on are told."""
-    err, out = _run_struck_at_a_download(cli, lambda: disk.fill(0), lambda: disk.resize(1 << 20))
+    err, out = _run_struck_before_a_download(cli, lambda: disk.fill(0), lambda: disk.resize(1 << 20))
 
     assert re.search(r"stopped: cannot \w+ \S+/disk/out/\S+\.part: No space left on device \(needs \d+ bytes, 0 free\)\n", out), out
     assert re.search(r"\n2 left; go on with: .* resume study\n", out)
@@ -80,7 +80,7 @@ def test_f1_too_little_room_from_the_start_orders_nothing(cli: CommandLine, star
 
 def test_f2_a_disk_that_turns_read_only_stops_orders(cli: CommandLine, disk: Disk) -> None:
     """EROFS while a picture comes: it stays rendered, and the path and the system's words are told."""
-    _, out = _run_struck_at_a_download(cli, disk.forbid_writing, disk.allow_writing)
+    _, out = _run_struck_before_a_download(cli, disk.forbid_writing, disk.allow_writing)
 
     assert re.search(r"stopped: cannot create \S+/disk/out/\S+\.part: Read-only file system\n", out), out
     assert "2 left; go on with: " in out
@@ -94,7 +94,7 @@ def test_f2_an_output_folder_that_is_unmounted_is_not_made_again_below(cli: Comm
         assert [] == list(place.iterdir())
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(place)], check=True)
 
-    _, out = _run_struck_at_a_download(cli, disk.leave, heal)
+    _, out = _run_struck_before_a_download(cli, disk.leave, heal)
 
     assert re.search(r"stopped: .*/disk/out", out), out
 
@@ -112,7 +112,7 @@ def test_f2_an_output_folder_that_is_replaced_gets_nothing(cli: CommandLine) -> 
         shutil.rmtree(out)
         out.with_name("moved").rename(out)
 
-    _, told = _run_struck_at_a_download(cli, strike, heal)
+    _, told = _run_struck_before_a_download(cli, strike, heal)
 
     assert f"stopped: {out} was replaced by another folder while it was in use\n" in told
 
@@ -149,8 +149,10 @@ def test_f2_a_taken_name_is_left_alone_and_the_picture_stands_beside_it(cli: Com
     """Other bytes under the final name stay; the picture is saved as ``name~aN``, bought once: exit 0."""
     vendor = start_vendor(latency_s=0.0)
     cli.write(study(vendor.url, ["picture 1"], output={"dir": "out", "name": "picture"}))
-    (cli.folder / "out").mkdir()
-    taken = cli.folder / "out/picture.png"
+    cli("plan", "study.yaml", "--save")
+    (planned,) = cli.jobs()
+    taken = cli.folder / "out" / f"picture_{planned['key'][:8]}.png"
+    taken.parent.mkdir()
     taken.write_bytes(IN_WAY)
 
     run = cli("run", "study.yaml", "-y")
@@ -159,7 +161,7 @@ def test_f2_a_taken_name_is_left_alone_and_the_picture_stands_beside_it(cli: Com
     assert 0 == run.code, run.err
     assert IN_WAY == taken.read_bytes()
     assert ("saved", 1) == (job["state"], job["attempts"])
-    assert re.fullmatch(r"picture~a\d+\.png", job["path"])
+    assert re.fullmatch(rf"{taken.stem}~a\d+\.png", job["path"])
     assert "1 orders, 0.03 spent, 0 reserved, 0 held" == books(cli)
     assert "1 POSTs, 1 charges" == bill(vendor)
     assert 0 == cli("verify").code

@@ -51,15 +51,17 @@ PASSING: dict[str, tuple[Sequence[Fetch], list[str]]] = {
 LASTING: dict[str, tuple[Fetch, str, str, str]] = {
     "D4 too many bytes": (_sent(TOO_LARGE), "failed", "bad_image", "larger than the 67108864 bytes allowed"),
     "D4 too many pixels": (_sent(bomb()), "failed", "bad_image", "20000 x 20000 pixels, more than the 64000000 allowed"),
-    "D5 private address": ("http://10.0.0.1/a.png?sig=s3cret", "rendered", "forbidden_address", "10.0.0.1: its address is not public"),
-    "D5 cloud metadata": ("http://169.254.169.254/a.png", "rendered", "forbidden_address", "169.254.169.254: its address is not public"),
-    "D5 redirect to a file": (_sent(b"", 302, Location="file:///etc/passwd"), "rendered", "forbidden_address", "only http"),
+    "D5 private address": ("https://10.0.0.1/a.png?sig=s3cret", "rendered", "forbidden_address", "10.0.0.1: its address is not public"),
+    "D5 cloud metadata": ("https://169.254.169.254/a.png", "rendered", "forbidden_address", "169.254.169.254: its address is not public"),
+    "D5 odd port": ("https://cdn.example:22/a.png", "rendered", "forbidden_address", "cdn.example: port 22 is not allowed"),
+    "D5 odd scheme": ("http://cdn.example/a.png", "rendered", "forbidden_address", "cdn.example: scheme 'http' is not allowed"),
     "D5 redirect inside": (
-        _sent(b"", 302, Location="http://169.254.169.254/latest"),
+        _sent(b"", 302, Location="https://169.254.169.254/latest"),
         "rendered",
         "forbidden_address",
         "169.254.169.254: its address is not public",
     ),
+    "D5 redirect to a file": (_sent(b"", 302, Location="file:///etc/passwd"), "rendered", "forbidden_address", "the URL has no host"),
 }
 """Row and variant: the URL or what every fetch gets; the state and reason in which the job is left, and what is told of it."""
 
@@ -157,8 +159,8 @@ def test_d4_d5_what_no_further_fetch_would_mend_is_given_up_or_held_after_one(cl
     assert "reason=forbidden_address detail=10.0.0.1: its address is not public" in run.err
     assert "s3cret" not in run.out + run.err + log
     assert "2 failed: " in run.out
-    assert "4 left; go on with: " in run.out
+    assert "6 left; go on with: " in run.out
     assert 4 == len(fetched)
     assert len(LASTING) == len(host.orders)
-    assert "6 orders, 0.18 spent, 0 reserved, 0 held" == books(cli)
+    assert "8 orders, 0.24 spent, 0 reserved, 0 held" == books(cli)
     assert {} == cli.images()
