@@ -224,3 +224,23 @@ def test_log_that_cannot_be_opened_is_a_file_error(tmp_path: Path) -> None:
     """The user named it, so the user hears of it."""
     with pytest.raises(FileError, match="cannot open the log"):
         logs.configure(tmp_path, secrets=(), console=False)
+
+
+def test_an_error_that_the_file_does_not_take_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """A task id that found no other place must not vanish because a progress view has stderr; the rest is counted."""
+    logs.configure(Path("/dev/full"), secrets=(), console=False)
+
+    logs.get("worker").info("job.saved")
+    logs.get("worker").error("job.not_recorded", task_id="img_1")
+
+    assert "error: job.not_recorded task_id=img_1\n" == capsys.readouterr().err
+    assert 2 == logs.dropped()
+
+
+def test_lines_lost_elsewhere_are_counted_over_every_configuration(tmp_path: Path) -> None:
+    """What standard output did not take before the log was opened counts as well."""
+    logs.drop()
+    logs.configure(tmp_path / "batchgen.log", secrets=(), console=False)
+    logs.drop()
+
+    assert 2 == logs.dropped()

@@ -1,6 +1,7 @@
 """Following what was ordered: questions, downloads, and when to try again."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
@@ -347,6 +348,46 @@ def test_a_row_moved_by_somebody_else_is_let_go_after_a_fetch(answer: bytes | Ba
     assert run.run() is None
 
     assert [State.RENDERED, State.SAVED] == run.states()
+
+
+# --- errors of our own ---
+
+
+def _bug(marker: str) -> Callable[[str], None]:
+    """Give what raises an error that nobody expects for the tasks or URLs that hold the marker."""
+
+    def raises(asked: str) -> None:
+        if marker in asked:
+            raise KeyError(asked)
+
+    return raises
+
+
+@pytest.mark.parametrize("step", ["ask", "fetch"])
+def test_an_error_of_ours_holds_its_job_after_two_more_tries_and_the_run_goes_on(step: str) -> None:
+    """Three steps of the one job, then it is parked as it was recorded, with the reason; the others are saved."""
+    run = rig([submitted() if step == "ask" else rendered(), *[job(number) for number in range(2, 5)]])
+    run.client.on_ask = _bug("old-1") if step == "ask" else run.client.on_ask
+    run.client.on_fetch = _bug("old-1") if step == "fetch" else run.client.on_fetch
+
+    assert run.run() is None
+
+    assert [State.SUBMITTED if step == "ask" else State.RENDERED, *[State.SAVED] * 3] == run.states()
+    assert ("bug", 1) == (run.job().reason, run.progress.parked)
+    assert 3 == len(run.log.called("job.bug"))
+    assert 0 == run.places.total
+
+
+def test_five_errors_of_ours_in_a_row_stop_the_run() -> None:
+    """What meets every job is raised, after the first five steps."""
+    run = rig([submitted(number) for number in range(1, 9)])
+    run.client.on_ask = _bug("old-")
+
+    with pytest.raises(KeyError):
+        run.run()
+
+    assert 4 == len(run.log.called("job.bug"))
+    assert {State.SUBMITTED} == set(run.states())
 
 
 # --- fetching ---
