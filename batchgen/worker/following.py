@@ -244,7 +244,7 @@ class Follower:
         if reason not in {"expired", "network", "path_taken"}:
             await self._give_up(followed, "bad_image", detail)
         elif expires_at is not None and self.steps.clock.now() > expires_at:
-            await self._give_up(followed, "expired", detail)
+            await self._give_up(followed, "expired", f"expired, and what it cost is lost: {detail}")
         else:
             await self._park_download(followed, reason, detail)
 

@@ -463,6 +463,7 @@ def test_an_image_past_its_expiry_is_given_up_only_after_fresh_urls() -> None:
     assert run.run() is None
 
     assert (State.FAILED, "expired") == (run.job().state, run.job().reason)
+    assert "expired, and what it cost is lost: 404" == run.ledger.changes[-1].event.detail
     assert 5 == len(run.client.asked)
 
 
