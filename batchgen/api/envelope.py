@@ -40,10 +40,10 @@ def parse(body: bytes) -> Mapping[str, object] | None:
     return read if isinstance(read, dict) else None
 
 
-def excerpt(body: bytes) -> str:
+def excerpt(body: bytes, chars: int = _EXCERPT_CHARS) -> str:
     """Give the beginning of a body as text on one line, for a person to recognise it."""
-    text = " ".join(body[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace").split())
-    return text[:_EXCERPT_CHARS] if text else "empty body"
+    text = " ".join(body[: 4 * chars].decode("utf-8", "replace").split())
+    return text[:chars] if text else "empty body"
 
 
 def part_of(value: object) -> int | None:

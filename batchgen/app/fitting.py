@@ -84,7 +84,14 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
     progress = Progress(by_state=dict(totals.states), spent=totals.spent or None)
     latencies = Latencies()
     latencies.learn_all(queries.learned_latency(database))
-    bearing = Bearing(limits=limits, clock=ports.clock, log=log, progress=progress)
+    bearing = Bearing(
+        limits=limits,
+        clock=ports.clock,
+        log=log,
+        progress=progress,
+        address=f"the API address {plan.base_url} (provider.base_url)",
+        key=f"the API key in {plan.run.provider.api_key_env}",
+    )
     steps = Steps(
         recorder=Recorder(ledger=ports.ledger, journal=ports.journal, clock=ports.clock, log=log, progress=progress),
         client=ports.client,

@@ -1,13 +1,24 @@
 """Where the run is heading: whether orders still go out, why not, and what has gone wrong lately."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.limits import Limits
 from batchgen.core.ports import Clock, Log
+from batchgen.core.states import State
 from batchgen.worker.progress import Progress
+
+_LONG_PAUSE_S: Final = 30.0
+_FIRST_ORDERS: Final = 10
+_SAME_REFUSALS: Final = 3
+"""So many refusals in the same words among a run's first orders say that the manifest is at fault, and not the rows."""
+_LOST_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +32,24 @@ class Stop:
 
 @dataclass(slots=True, kw_only=True)
 class Bearing:
-    """The run's one opinion about going on. ``may_ask`` False means that not even free questions go out."""
+    """The run's one opinion about going on. ``may_ask`` False means that not even free questions go out.
+
+    ``address`` and ``key`` are how sentences name the API's address and its key, which they never show.
+    """
 
     limits: Limits
     clock: Clock
     log: Log
     progress: Progress
+    address: str = "the API address"
+    key: str = "the API key"
     stop: Stop | None = None
     may_ask: bool = True
     rows_left: bool | None = None
     """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
+    _refusals: Counter[str] = field(default_factory=Counter)
+    _lost: list[str] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever something happened after which the loop may find new work."""
 
@@ -42,8 +60,11 @@ class Bearing:
             self.progress.stopping = stop.message
             self.log.warning("run.stopping", reason=stop.reason, detail=stop.message, exit_code=stop.exit_code)
 
-    def vendor_stopped(self, kind: str, message: str) -> None:
-        """Draw the conclusion from a vendor that will take no further order until somebody acts."""
+    def vendor_stopped(self, kind: str, message: str, *, expiries: Iterable[datetime] = ()) -> None:
+        """Draw the conclusion from a vendor that will take no further order until somebody acts.
+
+        ``expiries`` are the instants from which results of tasks that can no longer be asked after may be gone.
+        """
         said = f" ({message})" if message else ""
         match kind:
             case "balance" | "quota":
@@ -51,9 +72,10 @@ class Bearing:
                 self.halt(Stop(exit_code=Exit.BALANCE, reason=kind, message=f"the {whose} is used up{said}"))
             case "auth":
                 self.may_ask = False
-                self.halt(Stop(exit_code=Exit.AUTH, reason=kind, message=f"the API key was rejected{said}"))
+                message = f"{self.key} was rejected{said}{self._waiting(expiries)}"
+                self.halt(Stop(exit_code=Exit.AUTH, reason=kind, message=message))
             case _:
-                self.halt(Stop(exit_code=Exit.INPUT, reason=kind, message=f"the API address does not answer as expected{said}"))
+                self.halt(Stop(exit_code=Exit.INPUT, reason=kind, message=f"{self.address} does not answer as expected{said}"))
 
     def check_limits(self) -> None:
         """Stop when the deadline has passed or too many jobs failed in a row."""
@@ -80,6 +102,52 @@ class Bearing:
         self.progress.saved_bytes += sum(image.bytes for image in job.staged)
         self.progress.saved_at.append(self.clock.monotonic())
 
+    def count_refusal(self, job: Job, message: str) -> None:
+        """Count an order that the vendor will never take, and stop when the first ones are refused alike: all others would be too."""
+        if self.progress.orders > _FIRST_ORDERS:
+            return
+        self._refusals[message] += 1
+        if self._refusals[message] == _SAME_REFUSALS:
+            orders, wanted = self.progress.orders, ", ".join(f"{name}={value}" for name, value in _blamed(job, message).items())
+            message = (
+                f"the vendor refused {_SAME_REFUSALS} of the first {orders} orders in the same words ({message}); ordered with {wanted}; "
+                f"who set that: batchgen plan MANIFEST --explain {job.key[:8]}"
+            )
+            self.halt(Stop(exit_code=Exit.INPUT, reason="refused", message=message))
+
+    def count_lost(self, task_id: str) -> None:
+        """Count a paid task that the vendor no longer knows; from the second on it is an alarm, with the ids that its support needs."""
+        self._lost.append(task_id)
+        if len(self._lost) > 1:
+            named = ", ".join(self._lost[-_LOST_NAMED:])
+            self.log.error(
+                "run.tasks_lost", detail=f"{len(self._lost)} paid tasks are unknown to the vendor; ask its support about {named}"
+            )
+
+    def say_pause(self, why: str, seconds: float) -> None:
+        """Tell until when nothing goes out; a short pause is noted in the diary only."""
+        until = self.clock.now() + timedelta(seconds=seconds)
+        note = self.log.warning if seconds >= _LONG_PAUSE_S else self.log.info
+        note("run.pausing", detail=f"{why} until {_minute(until)}")
+
     def say(self, problem: str) -> None:
         """Keep a sentence for the last problems shown."""
         self.progress.problems.append(problem)
+
+    def _waiting(self, expiries: Iterable[datetime]) -> str:
+        """Say how much that is paid waits at the vendor, and how long it certainly does."""
+        count, first = self.progress.by_state.get(State.SUBMITTED, 0), min(expiries, default=None)
+        if not count:
+            return ""
+        tasks = "1 paid task waits" if count == 1 else f"{count} paid tasks wait"
+        return f"; {tasks} at the vendor" + ("" if first is None else f", results are certain until {_minute(first)}")
+
+
+def _blamed(job: Job, message: str) -> dict[str, str]:
+    """Give those parameters that a refusal names, or all of them where it names none."""
+    params = {"model": job.model, **job.params}
+    return {name: value for name, value in params.items() if name in message or value in message} or params
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -35,6 +35,8 @@ _BUGS_A_JOB: Final = 2
 """Further steps of a job after an error that nobody expected, before it is held."""
 _BUGS_IN_A_ROW: Final = 5
 """So many, whatever the job, stop the run."""
+_TROUBLE_TOLD_S: Final = 300.0
+"""Trouble with questions is told after so long, and not more often."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Follower:
     bearing: Bearing
     bugs_in_a_row: int = 0
     """Steps that ended in an error nobody expected, since the last one that did not."""
+    trouble_told_at: float = float("-inf")
 
     async def ask(self, followed: Followed) -> None:
         """Ask after the task once."""
@@ -114,23 +117,33 @@ class Follower:
                 self._rendered(followed, asked_at, lasted_s)
             case r.Done():
                 await self._without_url(followed)
-            case r.Ended():
-                self.release(followed)
-                if followed.job.state is State.FAILED:
-                    self.bearing.count_failure(followed.job)
-                else:
-                    self.bearing.rows_left = None
+            case r.Ended(reason=reason, message=message):
+                self._ended(followed, reason, message)
             case r.NotFound(message=message):
                 await self._not_found(followed, message)
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
                 self.questions.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+                self.bearing.say_pause("questions are rate limited", self.questions.shut_until - now)
                 await self._ask_again(followed, 0.0)
             case r.Stopped(kind="auth", message=message):
-                self.bearing.vendor_stopped("auth", message)
                 self.agenda.put(followed, now)
+                self.bearing.vendor_stopped("auth", message, expiries=self.agenda.expiries(self.steps.dialect.result_ttl_s))
             case r.Stopped(message=message) | r.Trouble(message=message):
                 await self._in_trouble(followed, message)
+
+    def _ended(self, followed: Followed, reason: str, message: str) -> None:
+        """Let go of a task without an image; what moderation refuses says nothing about the vendor's health."""
+        self.release(followed)
+        if reason in {"remote", "transient"}:
+            shut_until, gate, now = self.places.gate.shut_until, self.places.gate, self._now()
+            self.places.unrendered(now, f"tasks fail: {message}")
+            if gate.shut_until > shut_until:
+                self.bearing.say_pause(gate.why, gate.shut_until - now)
+        if followed.job.state is State.FAILED:
+            self.bearing.count_failure(followed.job)
+        else:
+            self.bearing.rows_left = None
 
     async def _still_running(self, followed: Followed, asked_at: float) -> None:
         self.questions.passed()
@@ -147,6 +160,11 @@ class Follower:
             self.agenda.put(followed, self._now() + wait_s)
 
     def _rendered(self, followed: Followed, asked_at: float, lasted_s: float | None) -> None:
+        self.places.rendered()
+        if len(followed.job.urls) > 1:
+            self.bearing.log.warning(
+                "job.more_images", key=followed.job.key, detail=f"1 image asked, {len(followed.job.urls)} given: all are kept"
+            )
         if not followed.job.is_answered:
             self.questions.passed()
         is_bounded = followed.running_at_s is not None or lasted_s is not None or not followed.is_adopted
@@ -177,9 +195,17 @@ class Follower:
         followed.job = await self.steps.recorder.record(followed.job, e.RenderFailed(reason="lost", detail=message))
         self.release(followed)
         self.bearing.count_failure(followed.job)
+        self.bearing.count_lost(followed.job.task_id or "")
 
     async def _in_trouble(self, followed: Followed, message: str) -> None:
+        now = self._now()
+        followed.troubled_since = followed.troubled_since if followed.troubles else now
         followed.troubles += 1
+        if now - max(followed.troubled_since, self.trouble_told_at) >= _TROUBLE_TOLD_S:
+            self.trouble_told_at = now
+            self.bearing.log.warning(
+                "run.questions_fail", detail=f"for five minutes no answer about task {followed.job.task_id}: {message}"
+            )
         if followed.troubles > _DOWNLOADS_PER_URL:
             self.bearing.say(f"task {followed.job.task_id}: {message}")
         wait_s = min(_TROUBLE_MAX_S, 0.5 * 2.0 ** min(followed.troubles, 10))

@@ -68,6 +68,8 @@ class SubmitGate:
     gate: Gate
     breaker: Breaker = field(default_factory=Breaker)
     doubts: Breaker = field(default_factory=lambda: Breaker(threshold=3))
+    tasks: Breaker = field(default_factory=Breaker)
+    """Tasks that end without an image, whether or not orders are taken."""
     _doubted_at: deque[float] = field(default_factory=lambda: deque(maxlen=_DOUBTS))
     in_flight: dict[str, int] = field(default_factory=dict)
     total: int = 0
@@ -79,7 +81,7 @@ class SubmitGate:
 
     def room(self) -> int:
         """Say how many more orders the in-flight limit allows."""
-        if self.breaker.is_probing or self.doubts.is_probing:
+        if self.breaker.is_probing or self.doubts.is_probing or self.tasks.is_probing:
             return 1 if self.total == 0 else 0
         return max(0, int(self._allowed) - self.total)
 
@@ -134,13 +136,21 @@ class SubmitGate:
         if retry_after_s is not None and retry_after_s <= self.gate.longest_s:
             self.gate.shut(now, retry_after_s, why)
 
-    def doubted(self, now: float) -> None:
-        """Note an order whose answer was lost."""
+    def rendered(self) -> None:
+        """Note a task that ended in an image."""
+        self.tasks.succeeded()
+
+    def unrendered(self, now: float, why: str) -> None:
+        """Note a task that ended without an image for want of a working vendor."""
+        self._trip(self.tasks, now, why)
+
+    def doubted(self, now: float, *, why: str = "answers get lost", at_once: bool = False) -> None:
+        """Note an order whose answer was lost, or cannot be believed, which is reason enough to pause ``at_once``."""
         self._doubted_at.append(now)
         are_many = len(self._doubted_at) == _DOUBTS and now - self._doubted_at[0] <= _DOUBTS_WITHIN_S
         if are_many:
             self._doubted_at.clear()
-        self._trip(self.doubts, now, "answers get lost", at_once=are_many)
+        self._trip(self.doubts, now, why, at_once=are_many or at_once)
 
     def slots(self) -> tuple[float, ...]:
         """Give the instants at which the rates allow the next orders."""

@@ -124,7 +124,9 @@ class Orderer:
             self.posting -= 1
             self.bearing.wake.set()
         self.bearing.progress.orders += 1
-        self._weigh(answer, asked_at)
+        shut_until = self.places.gate.shut_until
+        self._weigh(job, answer, asked_at)
+        self._tell_pause(shut_until)
         job = await self.steps.settle(job, answer)
         if not isinstance(answer, r.Accepted):
             job = await self.doubter.decide(job)
@@ -159,7 +161,7 @@ class Orderer:
             self.budget_at = self.steps.clock.monotonic() + _BUDGET_GAP_S
             self.look_again()
 
-    def _weigh(self, answer: SubmitAnswer, asked_at: float) -> None:
+    def _weigh(self, job: Job, answer: SubmitAnswer, asked_at: float) -> None:
         """Draw the run's conclusions at once, so that no other order slips out meanwhile; an id is believed once it is recorded."""
         now = self.steps.clock.monotonic()
         match answer:
@@ -169,18 +171,30 @@ class Orderer:
                 self.bearing.progress.throttled += 1
                 self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
             case r.Stopped(kind=kind, message=message):
-                self.bearing.vendor_stopped(kind, message)
-            case r.Busy(message=message, retry_after_s=retry_after_s) | r.Unproven(message=message, retry_after_s=retry_after_s):
-                self.bearing.say(message)
-                self.places.failed(now, message, retry_after_s=retry_after_s)
-            case NotSent(message=message):
-                self.bearing.say(message)
-                self.places.failed(now, message)
+                self.bearing.vendor_stopped(kind, message, expiries=self.agenda.expiries(self.steps.dialect.result_ttl_s))
+            case r.Busy(message=message, retry_after_s=retry_after_s):
+                self._failed(message, now, retry_after_s)
+            case r.Unproven(message=message, retry_after_s=retry_after_s):
+                self._failed(f"server error, maybe billed: {message}", now, retry_after_s)
+            case NotSent(message=message, error=error):
+                self._failed(f"nothing sent{'' if error else ', network or vendor is down'}: {message}", now)
             case Lost(message=message) | r.Unreadable(message=message):
                 self.bearing.say(f"an order's answer was lost: {message}")
                 self.places.doubted(now)
-            case r.Rejected():
+            case r.Rejected(reason=reason, message=message):
                 self.places.answered()
+                if reason == "refused":
+                    self.bearing.count_refusal(job, message)
+
+    def _failed(self, why: str, now: float, retry_after_s: float | None = None) -> None:
+        self.bearing.say(why)
+        self.places.failed(now, why, retry_after_s=retry_after_s)
+
+    def _tell_pause(self, shut_until: float) -> None:
+        """Tell of the pause that an answer brought about, if it did."""
+        gate = self.places.gate
+        if gate.shut_until > shut_until:
+            self.bearing.say_pause(gate.why, gate.shut_until - self.steps.clock.monotonic())
 
     def _follow_up(self, job: Job, answer: SubmitAnswer) -> None:
         """Put a job where its state belongs after its order was settled."""
@@ -203,5 +217,7 @@ class Orderer:
             case _:
                 self.bearing.progress.ambiguous += 1
                 if isinstance(answer, r.Accepted):
-                    self.bearing.say(f"the vendor repeated a task id: {answer.task_id}")
-                    self.places.doubted(now)
+                    shut_until, why = self.places.gate.shut_until, f"the vendor repeated a task id: {answer.task_id}"
+                    self.bearing.say(why)
+                    self.places.doubted(now, why=why, at_once=True)
+                    self._tell_pause(shut_until)

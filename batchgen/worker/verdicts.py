@@ -1,4 +1,4 @@
-"""Turn what a vendor answered into the event to record. Pure; the run-level consequences stand in ``lanes.py``."""
+"""Turn what a vendor answered into the event to record. Pure; the run-level consequences stand in ``ordering.py``."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -352,7 +352,7 @@ def test_the_deadline_holds_while_a_refused_row_waits() -> None:
 def test_the_halt_holds_while_a_refused_row_waits() -> None:
     """A row that went back to planned does not keep the run from halting after failures in a row."""
     run = rig(jobs(60), limits=limits(pace=Pace(in_flight=1), halt_after_failures=3))
-    run.client.on_order = script(r.Throttled(message="slow", retry_after_s=1.0), *[r.Rejected(reason="refused", message="no")] * 59)
+    run.client.on_order = script(r.Throttled(message="slow", retry_after_s=1.0), *[r.Rejected(reason="refused", message=f"no {number}") for number in range(59)])
 
     stop = run.run()
 

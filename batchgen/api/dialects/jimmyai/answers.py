@@ -49,6 +49,11 @@ class Answer:
         return self.words or f"HTTP {self.status}: {excerpt(self.body)}"
 
     @property
+    def told(self) -> str:
+        """Give what a person should read of a refusal: the vendor's words with its code, which alone may say what was meant."""
+        return f"{self.words} (code {self.code})" if self.words and self.code is not None else self.message
+
+    @property
     def is_success(self) -> bool:
         """Say whether the answer claims that the request was carried out: a success code, or a bare task with HTTP 2xx."""
         if self.code is not None:

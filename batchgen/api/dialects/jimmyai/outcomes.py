@@ -39,6 +39,8 @@ _URL_PLACES: Final = (
     *("/data/result/image_urls/*", "/result/image_urls/*"),
 )
 _GATEWAY_STATUSES: Final = frozenset({502, 504, *range(520, 525)})
+_KEPT_CHARS: Final = 2000
+_MAX_NAME_CHARS: Final = 40
 
 
 def ordered(reply: Reply) -> SubmitReading:
@@ -68,7 +70,7 @@ def followed(reply: Reply, places: tuple[str, ...]) -> PollReading:
     if answer.status == 429:
         return _throttled(answer, reply)
     if answer.code == answers.AUTH_CODE or answer.status in {401, 403}:
-        return Stopped(kind="auth", message=answer.message)
+        return Stopped(kind="auth", message=answer.told)
     if answer.task and (answer.is_success or (answers.task_id(answer) and answers.status_word(answer))):
         return _progress(answer, places)
     return _query_trouble(answer, reply)
@@ -79,21 +81,21 @@ def refusal(answer: Answer, reply: Reply, *, wanted: str) -> SubmitReading:
     if answer.status == 429:
         return _throttled(answer, reply)
     if answer.is_success:
-        return Unreadable(message=f"success without {wanted}: {_whole(answer)}")
+        return Unreadable(message=f"success without {wanted}: {_whole(answer, reply)}")
     meaning = words.sense(answer.words) if _speaks_for_vendor(answer) else None
     if meaning == "throttled":
         return _throttled(answer, reply)
     if answer.code == answers.AUTH_CODE or answer.status == 401:
-        return Stopped(kind="auth", message=answer.message)
+        return Stopped(kind="auth", message=answer.told)
     match meaning:
         case "balance" | "quota":
-            return Stopped(kind=meaning, message=answer.message)
+            return Stopped(kind=meaning, message=answer.told)
         case "model":
-            return Rejected(reason="refused", message=answer.message)
+            return Rejected(reason="refused", message=answer.told)
         case "moderated":
-            return Rejected(reason="moderated", message=answer.message)
+            return Rejected(reason="moderated", message=answer.told)
         case "no_task" | "transient" | None:
-            return _refusal_by_number(answer, pointers.retry_after_s(reply.headers))
+            return _refusal_by_number(answer, reply)
 
 
 def _delivered(answer: Answer, job: Job, *, parts: int) -> Delivered | None:
@@ -108,7 +110,7 @@ def _values(answer: Answer, places: tuple[str, ...]) -> Iterator[object]:
 
 
 def _throttled(answer: Answer, reply: Reply) -> Throttled:
-    return Throttled(message=answer.message, retry_after_s=pointers.retry_after_s(reply.headers))
+    return Throttled(message=answer.told, retry_after_s=pointers.retry_after_s(reply.headers))
 
 
 def _speaks_for_vendor(answer: Answer) -> bool:
@@ -116,22 +118,33 @@ def _speaks_for_vendor(answer: Answer) -> bool:
     return answer.code is not None or (answer.fields is not None and 400 <= answer.status < 500)
 
 
-def _refusal_by_number(answer: Answer, retry_after_s: float | None) -> SubmitReading:
+def _refusal_by_number(answer: Answer, reply: Reply) -> SubmitReading:
     """Read what only the numbers can tell: an error of the vendor's own is unproven, an unknown code or a gateway's says nothing."""
-    proven = statuses.refusal(answer.status, answer.message, retry_after_s=retry_after_s)
+    retry_after_s = pointers.retry_after_s(reply.headers)
+    told = _redirect(answer, reply) if 300 <= answer.status < 400 else answer.told
+    proven = statuses.refusal(answer.status, told, retry_after_s=retry_after_s)
     if proven is not None:
         return proven
     if answer.code == answers.PARAMETERS_CODE:
-        return Rejected(reason="refused", message=answer.message)
+        return Rejected(reason="refused", message=answer.told)
+    is_gateway = answer.status in _GATEWAY_STATUSES
     is_own_failure = answer.code == answers.SERVER_ERROR_CODE or (answer.code is not None and answer.status >= 500)
-    if is_own_failure and answer.status not in _GATEWAY_STATUSES:
-        return Unproven(message=answer.message, retry_after_s=retry_after_s)
-    return Unreadable(message=_whole(answer))
+    if is_own_failure and not is_gateway:
+        return Unproven(message=answer.told, retry_after_s=retry_after_s)
+    is_unheard_of = answer.code is not None and not is_gateway
+    return Unreadable(message=f"{'contract drift: ' if is_unheard_of else ''}{_whole(answer, reply)}")
 
 
-def _whole(answer: Answer) -> str:
-    """Keep all that is known of an answer that says nothing clear: an id may be hidden in it."""
-    return f"HTTP {answer.status}: {excerpt(answer.body)}"
+def _redirect(answer: Answer, reply: Reply) -> str:
+    """Say where a redirect leads, without the query, which may hold what is nobody's business."""
+    return f"HTTP {answer.status} to {reply.headers.get('location', 'nowhere').partition('?')[0]}"
+
+
+def _whole(answer: Answer, reply: Reply) -> str:
+    """Keep all that is known of an answer that says nothing clear, and which gateway gave it: an id may be hidden in it."""
+    server = reply.headers.get("server", "")[:_MAX_NAME_CHARS]
+    by = f" from {server}" if server and answer.status >= 500 else ""
+    return f"HTTP {answer.status}{by}: {excerpt(answer.body, _KEPT_CHARS)}"
 
 
 def _progress(answer: Answer, places: tuple[str, ...]) -> PollReading:

@@ -97,7 +97,7 @@ class Services:
         opened = [answers.opened(reply) for reply in replies]
         refused = next((answer for answer in opened if answer.code == answers.AUTH_CODE or answer.status in {401, 403}), None)
         if refused is not None:
-            return Stopped(kind="auth", message=refused.message)
+            return Stopped(kind="auth", message=refused.told)
         told: dict[str, object] = {}
         for answer in opened:
             told.update(answer.task if answer.is_success else {})

@@ -55,7 +55,7 @@ def task(**fields: object) -> dict[str, object]:
         ("QueryFailedTransient", Ended(reason="transient", message="Read timed out")),
         ("QueryCanceled", Ended(reason="remote", message="canceled")),
         ("TaskNotFound", NotFound(message="任务不存在")),
-        ("RateLimited", Throttled(message=RECORDED["RateLimited"]["msg"])),
+        ("RateLimited", Throttled(message=f"{RECORDED['RateLimited']['msg']} (code {RECORDED['RateLimited']['code']})")),
         ("ServerError", Trouble(message="server error")),
         ("InsufficientBalance", Trouble(message="余额不足")),
     ],

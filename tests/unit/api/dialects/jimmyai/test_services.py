@@ -69,11 +69,11 @@ def test_uploads_are_the_same_bytes_each_time() -> None:
         (
             {"code": 20002, "msg": "unsupported file format", "data": None},
             200,
-            Rejected(reason="refused", message="unsupported file format"),
+            Rejected(reason="refused", message="unsupported file format (code 20002)"),
         ),
-        ({"code": 20001, "msg": "no"}, 200, Stopped(kind="auth", message="no")),
-        ({"code": -1, "msg": "余额不足"}, 200, Stopped(kind="balance", message="余额不足")),
-        ({"code": 40000, "msg": "too frequent"}, 200, Throttled(message="too frequent", retry_after_s=7.0)),
+        ({"code": 20001, "msg": "no"}, 200, Stopped(kind="auth", message="no (code 20001)")),
+        ({"code": -1, "msg": "余额不足"}, 200, Stopped(kind="balance", message="余额不足 (code -1)")),
+        ({"code": 40000, "msg": "too frequent"}, 200, Throttled(message="too frequent (code 40000)", retry_after_s=7.0)),
         (b"", 413, Rejected(reason="refused", message="HTTP 413: empty body")),
         (b"", 429, Throttled(message="HTTP 429: empty body", retry_after_s=7.0)),
         (b"", 408, Trouble(message="HTTP 408: empty body")),
@@ -134,7 +134,7 @@ def user(**data: object) -> dict[str, object]:
         (user(balance=2), user(), Trouble(message="ok")),
         ({"code": -1, "msg": "boom"}, b"", Trouble(message="boom")),
         (RECORDED["AuthFailed"], b"", Stopped(kind="auth", message='HTTP 200: {"code": 20001, "msg": "", "data": null}')),
-        (RECORDED["BalanceFunded"], {"code": "20001", "msg": "no"}, Stopped(kind="auth", message="no")),
+        (RECORDED["BalanceFunded"], {"code": "20001", "msg": "no"}, Stopped(kind="auth", message="no (code 20001)")),
     ],
 )
 def test_the_account_tells_what_may_be_spent(balance: object, key: object, expected: object) -> None:
