@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from batchgen.app import database
@@ -18,6 +18,7 @@ from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import queries
 from batchgen.store.engine import Database, open_engine
+from batchgen.store.instants import from_text
 from batchgen.store.queries import JobFilter
 
 __all__ = ["JobFilter", "Status", "Story", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
@@ -51,6 +52,7 @@ class Status:
     failures: Sequence[Mapping[str, Any]]
     ambiguous: Sequence[Mapping[str, Any]]
     oldest_task: Mapping[str, Any] | None
+    result_ttl: timedelta | None
     at: datetime
 
     def as_object(self) -> Row:
@@ -85,7 +87,10 @@ class Status:
             yield f"    in doubt, no decision needed: {amount} for {counted(self.doubts.unproven, 'order')} answered with"
             yield "    a server error, then sent again or given up by policy"
         if self.oldest_task:
-            yield f"  oldest task since {self.oldest_task['submitted_at']}"
+            since = self.oldest_task["submitted_at"]
+            yield f"  oldest task since {since}"
+            if self.result_ttl is not None:
+                yield f"    its result is kept at least until {from_text(since) + self.result_ttl:%Y-%m-%d %H:%M} UTC"
         for row in self.failures[:_SHOWN_PROBLEMS]:
             yield f"  {row['jobs']} failed ({row['reason']}) with {row['model']}, such as {row['example_key'][:8]}"
         left = sum(states[state] for state in (State.PLANNED, *LIVE))
@@ -200,6 +205,7 @@ def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
         name=batch.name,
         output_dir=batch.output_dir,
         unit=_unit(run),
+        result_ttl=_result_ttl(run),
         command=command,
         totals=totals,
         doubts=queries.doubts(engine, batch.id),
@@ -213,6 +219,14 @@ def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
 def _reference(reference: Row) -> str:
     """Name a reference image by its role, its name, and where it is or what it holds."""
     return f"{reference.get('role', 'images')} {reference['name']} {reference.get('url') or reference['sha256'][:8]}"
+
+
+def _result_ttl(run: RunSettings) -> timedelta | None:
+    """Say how long a vendor keeps a result; None for a vendor whose language is not here any more."""
+    try:
+        return timedelta(seconds=dialect_of(run.provider).result_ttl_s)
+    except InputError:
+        return None
 
 
 def _unit(run: RunSettings) -> str:

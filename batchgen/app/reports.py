@@ -50,6 +50,10 @@ class Report:
         if self.message:
             yield f"stopped: {self.message}"
         yield from (f"accepted and paid, not in the database: {order}" for order in self.unrecorded)
+        waiting = self.totals.get(State.SUBMITTED, 0)
+        if self.reason == "auth" and waiting:
+            wait = "waits" if waiting == 1 else "wait"
+            yield f"{counted(waiting, 'paid task')} {wait} at the vendor; how long the results are kept: {self.command} status {self.batch}"
         left = sum(self.totals.get(state, 0) for state in (State.PLANNED, *LIVE))
         if left:
             yield f"{left} left; go on with: {self.command} resume {self.batch}"

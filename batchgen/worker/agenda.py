@@ -4,7 +4,6 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import count
 
 from batchgen.core.jobs import Job
@@ -80,12 +79,6 @@ class Agenda:
         yield from self._fetches
         yield from self._questions
         yield from (followed for _, _, followed in self._waiting)
-
-    def expiries(self, ttl_s: float) -> Iterator[datetime]:
-        """Give for every task at the vendor the instant until which its result is certainly kept, where results live so long."""
-        for followed in self.followed():
-            if followed.asks_vendor and followed.job.submitted_at is not None:
-                yield followed.job.submitted_at + timedelta(seconds=ttl_s)
 
     def _ripen(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:

@@ -2,19 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.limits import Limits
 from batchgen.core.ports import Clock, Log
-from batchgen.core.states import State
 from batchgen.worker.progress import Progress
 
-_LONG_PAUSE_S: Final = 30.0
+_LONG_PAUSE_S: Final = 20.0
 _FIRST_ORDERS: Final = 10
 _SAME_REFUSALS: Final = 3
 """So many refusals in the same words among a run's first orders say that the manifest is at fault, and not the rows."""
@@ -60,11 +58,8 @@ class Bearing:
             self.progress.stopping = stop.message
             self.log.warning("run.stopping", reason=stop.reason, detail=stop.message, exit_code=stop.exit_code)
 
-    def vendor_stopped(self, kind: str, message: str, *, expiries: Iterable[datetime] = ()) -> None:
-        """Draw the conclusion from a vendor that will take no further order until somebody acts.
-
-        ``expiries`` are the instants from which results of tasks that can no longer be asked after may be gone.
-        """
+    def vendor_stopped(self, kind: str, message: str) -> None:
+        """Draw the conclusion from a vendor that will take no further order until somebody acts."""
         said = f" ({message})" if message else ""
         match kind:
             case "balance" | "quota":
@@ -72,8 +67,7 @@ class Bearing:
                 self.halt(Stop(exit_code=Exit.BALANCE, reason=kind, message=f"the {whose} is used up{said}"))
             case "auth":
                 self.may_ask = False
-                message = f"{self.key} was rejected{said}{self._waiting(expiries)}"
-                self.halt(Stop(exit_code=Exit.AUTH, reason=kind, message=message))
+                self.halt(Stop(exit_code=Exit.AUTH, reason=kind, message=f"{self.key} was rejected{said}"))
             case _:
                 self.halt(Stop(exit_code=Exit.INPUT, reason=kind, message=f"{self.address} does not answer as expected{said}"))
 
@@ -128,26 +122,14 @@ class Bearing:
         """Tell until when nothing goes out; a short pause is noted in the diary only."""
         until = self.clock.now() + timedelta(seconds=seconds)
         note = self.log.warning if seconds >= _LONG_PAUSE_S else self.log.info
-        note("run.pausing", detail=f"{why} until {_minute(until)}")
+        note("run.pausing", detail=f"{why} until {until.astimezone():%Y-%m-%d %H:%M}")
 
     def say(self, problem: str) -> None:
         """Keep a sentence for the last problems shown."""
         self.progress.problems.append(problem)
-
-    def _waiting(self, expiries: Iterable[datetime]) -> str:
-        """Say how much that is paid waits at the vendor, and how long it certainly does."""
-        count, first = self.progress.by_state.get(State.SUBMITTED, 0), min(expiries, default=None)
-        if not count:
-            return ""
-        tasks = "1 paid task waits" if count == 1 else f"{count} paid tasks wait"
-        return f"; {tasks} at the vendor" + ("" if first is None else f", results are certain until {_minute(first)}")
 
 
 def _blamed(job: Job, message: str) -> dict[str, str]:
     """Give those parameters that a refusal names, or all of them where it names none."""
     params = {"model": job.model, **job.params}
     return {name: value for name, value in params.items() if name in message or value in message} or params
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -128,7 +128,7 @@ class Follower:
                 await self._ask_again(followed, 0.0)
             case r.Stopped(kind="auth", message=message):
                 self.agenda.put(followed, now)
-                self.bearing.vendor_stopped("auth", message, expiries=self.agenda.expiries(self.steps.dialect.result_ttl_s))
+                self.bearing.vendor_stopped("auth", message)
             case r.Stopped(message=message) | r.Trouble(message=message):
                 await self._in_trouble(followed, message)
 

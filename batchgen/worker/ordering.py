@@ -171,7 +171,7 @@ class Orderer:
                 self.bearing.progress.throttled += 1
                 self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
             case r.Stopped(kind=kind, message=message):
-                self.bearing.vendor_stopped(kind, message, expiries=self.agenda.expiries(self.steps.dialect.result_ttl_s))
+                self.bearing.vendor_stopped(kind, message)
             case r.Busy(message=message, retry_after_s=retry_after_s):
                 self._failed(message, now, retry_after_s)
             case r.Unproven(message=message, retry_after_s=retry_after_s):

@@ -1,4 +1,4 @@
-"""Fixtures of the failure table's tests: a folder with a command line, vendors, and a disk of one's own."""
+"""Fixtures of the failure table's tests: a folder with a command line, vendors that fail as they are told, and a disk of one's own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.cli import CommandLine, Vendor, open_vendor
 from tests.support.disks import Disk, mounted
+from tests.support.rude_vendor import RudeVendor, open_rude_vendor
 
 StartVendor = Callable[..., Vendor]
+StartRude = Callable[..., RudeVendor]
 
 
 @pytest.fixture
@@ -25,6 +27,13 @@ def start_vendor() -> Iterator[StartVendor]:
     """Start vendors on the test's own terms; they stop with the test."""
     with ExitStack() as stack:
         yield lambda **terms: stack.enter_context(open_vendor(**terms))
+
+
+@pytest.fixture
+def start_rude() -> Iterator[StartRude]:
+    """Start vendors that meet orders and questions as scripted; they stop with the test."""
+    with ExitStack() as stack:
+        yield lambda **script: stack.enter_context(open_rude_vendor(RudeVendor(**script)))
 
 
 @pytest.fixture
