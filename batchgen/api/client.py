@@ -483,8 +483,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _told(error: Exception) -> str:
     """Say what went wrong by the error's class and the system's words; the library's own text may quote headers or a signed URL."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    system = next((_system_words(cause) for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), None)
+    tls = next((words for cause in _causes(error) if isinstance(cause, ssl.SSLError) and (words := _tls_words(cause))), None)
+    system = tls or next((_system_words(cause) for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), None)
     return f"{name} ({system})" if system else name
+
+
+def _tls_words(error: ssl.SSLError) -> str:
+    """Say why TLS failed; its error number is none of the system's, though it looks like one."""
+    return str(getattr(error, "verify_message", "") or (getattr(error, "reason", None) or "").lower().replace("_", " "))
 
 
 def _system_words(error: OSError) -> str:

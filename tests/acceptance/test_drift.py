@@ -94,22 +94,3 @@ def test_later_run_tells_drift_again(cli: CommandLine, moving: Host) -> None:
     assert {"saved": 2} == cli.states()
     assert len(STRANGE) == before
     assert 2 * len(STRANGE) == len(_diary(cli))
-
-
-def test_strange_code_in_answer_to_an_order_is_held(cli: CommandLine) -> None:
-    """An order that is answered with an unknown code is ambiguous, never a second order, and the code is told as drift."""
-
-    def answer(asked: Arrived) -> tuple[int, dict[str, str], bytes]:
-        return envelope(None, code=30001, msg="eh?") if asked.method == "POST" else envelope({"available": 100})
-
-    with open_host(answer) as host:
-        cli.write(study(host.url, ["gate 1"]))
-
-        run = cli("run", "study.yaml", "-y")
-
-    (seen,) = cli.select("SELECT detail, after FROM v_events WHERE event = 'drift_seen'")
-    assert 3 == run.code
-    assert {"ambiguous": 1} == cli.states()
-    assert 1 == len(host.orders)
-    assert "30001" in seen["detail"]
-    assert 0 == cli("verify").code

@@ -7,15 +7,6 @@ from tests.support.cli import CommandLine, study
 
 BROKEN_DOWNLOADS = ("truncated", "short", "empty", "html", "wrong_type", "zeroed_tail", "expired", "not_found", "500", "502", "reset")
 ODD_ANSWERS = ("post.string_code@1", "post.zero_code@2", "post.bare@3", "poll.bare@1", "poll.string_code@2", "result.success_word@3")
-ILL_POLLS = (
-    "poll.server_error@1",
-    "poll.500@2",
-    "poll.502@3",
-    "poll.garbage@4",
-    "poll.reset@5",
-    "poll.unknown_status@6",
-    "poll.not_found@7",
-)
 
 
 @pytest.mark.slow
@@ -45,30 +36,6 @@ def test_documented_oddities_of_answers_are_understood(cli: CommandLine, start_v
 
     assert 0 == run.code
     assert 4 == vendor.posts == len(cli.images())
-
-
-@pytest.mark.slow
-def test_ill_polls_are_asked_again(cli: CommandLine, start_vendor: StartVendor) -> None:
-    """Errors, garbage and unknown words in answer to a question cost nothing but time."""
-    vendor = start_vendor(faults=ILL_POLLS)
-    cli.write(study(vendor.url, [f"bridge {number}" for number in range(4)]))
-
-    run = cli("run", "study.yaml", "-y")
-
-    assert 0 == run.code
-    assert 4 == vendor.posts == len(cli.images())
-
-
-def test_clean_refusals_are_sent_again(cli: CommandLine, start_vendor: StartVendor) -> None:
-    """A throttled order was not accepted: it goes out again after the wait that the vendor named."""
-    vendor = start_vendor(faults=("post.429_retry_after@2",))
-    cli.write(study(vendor.url, [f"tower {number}" for number in range(3)]))
-
-    run = cli("run", "study.yaml", "-y")
-
-    assert 0 == run.code
-    assert (4, 3) == (vendor.posts, len(vendor.charges()))
-    assert {"saved": 3} == cli.states()
 
 
 def test_server_error_is_booked_as_if_billed_and_sent_again(cli: CommandLine, start_vendor: StartVendor) -> None:

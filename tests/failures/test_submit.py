@@ -3,17 +3,19 @@
 Every case compares state, reason, orders, money, the vendor's own counts, the exit code, and the words that the operator reads.
 """
 
-import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.failures.conftest import StartRude
-from tests.support.cli import CANARY, CommandLine
+from tests.support.cli import CommandLine, wait_until
 from tests.support.fates import Fate, fate, fate_of, manifest, run_until, told
-from tests.support.rawserver import Visit, free_port, self_signed
+from tests.support.pictures import picture
+from tests.support.rawserver import Visit, answer, free_port, self_signed
 from tests.support.rude_vendor import (
     CUT,
     HANG,
@@ -231,8 +233,8 @@ ROWS = (
             charges=1,
         ),
         said=(
-            "stopped: the vendor refused 3 of the first 4 orders in the same words (quality low is unknown (code 20002)); ordered with "
-            + "quality=low; who set that: batchgen plan MANIFEST --explain ",
+            "stopped: the vendor refused 3 of the first 4 orders in the same words (quality low is unknown (code 20002)); ",
+            "; ordered with quality=low; who set that: batchgen plan MANIFEST --explain ",
         ),
     ),
     _ambiguous(
@@ -296,3 +298,150 @@ def test_order_that_meets_a_fault(cli: CommandLine, start_rude: StartRude, row: 
     assert row.left == fate_of(cli, run, batch, vendor), read
     assert [] == [words for words in row.said if words not in read], read
     assert "of-the-night" not in read
+
+
+# --- nothing leaves this machine ---
+
+
+async def _cut_off(visit: Visit) -> None:
+    visit.reset()
+
+
+@contextmanager
+def _place(name: str) -> Iterator[str]:
+    """Give an address whose connections fail in that way."""
+    match name:
+        case "refused":
+            yield f"http://127.0.0.1:{free_port()}"
+        case "no such name":
+            yield "https://no-such-host.invalid"
+        case _:
+            with serving_raw(_cut_off) as server:
+                yield f"https://127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("refused", "(Connection refused)"), ("no such name", "connect error ("), ("TLS cut", "connect error (")],
+    ids=lambda word: f"S1 {word}",
+)
+def test_order_that_cannot_be_sent_is_tried_as_often_as_allowed(cli: CommandLine, name: str, said: str) -> None:
+    """S1: nothing was sent, nothing is booked; after the tries of the manifest the row has failed as unreachable."""
+    with _place(name) as url:
+        cli.write(manifest(url, 1, retry={"attempts": 2, "backoff": {"initial": "0.1s"}}))
+        run = cli("run", "study.yaml", "-y")
+
+    batch, read = told(cli, run)
+    left = Fate(code=3, jobs=("failed(unreachable): not_sent not_sent",), posts=0)
+    assert left == fate(cli, run, batch, posts=0, charges=0), read
+    assert f"reason=unreachable detail={urlsplit(url).hostname}: {said.partition('(')[0]}" in read
+    assert said in read
+
+
+def test_orders_that_cannot_be_sent_pause_all_others(cli: CommandLine) -> None:
+    """S1: after five in a row the run waits half a minute, and says that nothing was sent, and until when; all rows stay planned."""
+    cli.write(manifest(f"http://127.0.0.1:{free_port()}", 6, retry={"attempts": 9, "backoff": {"initial": "60s"}}))
+
+    run = run_until(cli, "run.pausing")
+
+    batch, read = told(cli, run)
+    left = Fate(code=143, jobs=("planned(unreachable): not_sent",) * 5 + ("planned",), posts=0)
+    assert left == fate(cli, run, batch, posts=0, charges=0), read
+    assert "nothing sent, network or vendor is down: 127.0.0.1: connect error (Connection refused) until 2" in run.err
+
+
+def test_certificate_that_nobody_trusts_stops_the_run(cli: CommandLine) -> None:
+    """S2: checks are never switched off: the setting is named, nothing was sent, the rows stay planned."""
+    with open_rude_vendor(RudeVendor(), tls=self_signed()) as vendor:
+        cli.write(manifest(vendor.url, 2))
+        run = cli("run", "study.yaml", "-y")
+
+    batch, read = told(cli, run)
+    left = Fate(code=2, jobs=("planned(config): refused", "planned"), posts=0)
+    assert left == fate_of(cli, run, batch, vendor), read
+    assert "the certificate of 127.0.0.1 is not trusted (provider.base_url): connect error (self-signed certificate)" in run.out
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "said"),
+    [
+        ("ftp://api.example.com", "sk-canary-of-the-night", "study.yaml:6:17: error[E113]: an address must begin with https://"),
+        ("http://api.example.com", "sk-canary-of-the-night", "study.yaml:6:17: error[E113]: http is allowed on loopback only"),
+        (
+            "http://127.0.0.1:9",
+            "sk-canary-of\nthe-night",
+            "the value of JIMMYAI_API_KEY cannot be a key: its character 13 of 22 is white space",
+        ),
+        (
+            "http://127.0.0.1:9",
+            "sk-canary-of\u2019the-night",
+            "the value of JIMMYAI_API_KEY cannot be a key: its character 13 of 22 is not ASCII",
+        ),
+    ],
+    ids=["S2 scheme", "S2 plain http", "S2 key with a line break", "S2 key with a typographic quote"],
+)
+def test_setting_that_cannot_be_used_is_named_before_anything_is_stored(cli: CommandLine, url: str, key: str, said: str) -> None:
+    """S2: exit 2, the setting in the sentence and never the key; there is no job table, so there is nothing to be bought."""
+    cli.write(manifest(url, 2))
+
+    run = cli("run", "study.yaml", "-y", JIMMYAI_API_KEY=key)
+
+    assert (2, False) == (run.code, (cli.folder / "batchgen.db").exists())
+    assert said in run.err
+    assert [] == cli.leaks("the-night")
+
+
+# --- something may have left it ---
+
+
+def test_order_that_is_cut_while_it_is_written_is_held(cli: CommandLine) -> None:
+    """S3: a vendor that hangs up in the middle of six megabytes may have read enough: the order is ambiguous and is not sent again."""
+    heads = []
+
+    async def hang_up_on_orders(visit: Visit) -> None:
+        while (head := await visit.reader.readuntil(b"\r\n\r\n")).startswith(b"GET"):
+            await visit.send(answer(200, b'{"code": 20000, "data": {"list": [], "available": 100, "unlimited": true}}'))
+        heads.append(head)
+        visit.reset()
+
+    with serving_raw(hang_up_on_orders) as server:
+        (cli.folder / "shoe.png").write_bytes(picture(size=(1300, 1300)))
+        reference = {"references": {"shoe": {"path": "shoe.png", "send": "base64"}}}
+        cli.write(manifest(server.url, 1, **reference, defaults={"model": "gpt-image-2", "images": "shoe"}))
+        run, again = cli("run", "study.yaml", "-y"), cli("resume", "-y")
+
+    batch, read = told(cli, run)
+    left = Fate(code=3, jobs=("ambiguous(no_answer): ambiguous",), money=("0", "0", "0.03"), posts=1)
+    assert left == fate(cli, run, batch, posts=len(heads), charges=0), read
+    assert 3 == again.code
+    assert "127.0.0.1: read error (" in read  # the client looks for an answer even when it could not write all
+    assert "1 needs a decision" in read
+
+
+@pytest.mark.parametrize(
+    ("signals", "codes", "said"),
+    [([signal.SIGINT, signal.SIGTERM], {130, 143}, "interrupted"), ([signal.SIGKILL], {-9}, "")],
+    ids=["S3 cancelled", "S3 crash after the hook"],
+)
+def test_order_whose_answer_nobody_waited_for_is_held(
+    cli: CommandLine, start_rude: StartRude, signals: list[signal.Signals], codes: set[int], said: str
+) -> None:
+    """S3: whoever ends the run while an order is out, the next one finds it ambiguous, says so, and sends nothing."""
+    vendor = start_rude(on_order=(HANG,))
+    cli.write(manifest(vendor.url, 1))
+
+    with cli.background("run", "study.yaml", "-y") as running:
+        wait_until(lambda: vendor.charges)
+        for number in signals:
+            running.send_signal(number)
+        ended = cli.finish(running)
+    run = cli("resume", "-y")
+
+    batch, read = told(cli, run)
+    left = Fate(code=3, jobs=("ambiguous(interrupted): ambiguous",), money=("0", "0", "0.03"), posts=1, charges=1)
+    assert left == fate_of(cli, run, batch, vendor), read
+    assert ended.code in codes
+    assert said in ended.out
+    assert "reason=interrupted detail=the run ended while the order was out" in run.err
+    assert "1 needs a decision" in run.out
+    assert "in doubt 0.03 coin" in run.out

@@ -67,6 +67,18 @@ async def _honestly(visit: Visit, honest: bytes) -> None:
     await visit.send(honest)
 
 
+def gives(count: int) -> Fault:
+    """Tell that a task is completed, with so many images in the place of one."""
+
+    async def send(visit: Visit, honest: bytes) -> None:
+        told = json.loads(honest.partition(b"\r\n\r\n")[2])
+        url = told["data"]["result"]["image_url"]
+        told["data"]["result"] = {"image_urls": [f"{url}?{number}" for number in range(count)]}
+        await visit.reply(200, json.dumps(told).encode())
+
+    return Fault(send=send)
+
+
 HONEST = Fault(send=_honestly, bills=True)
 RESET = Fault(send=_reset, bills=True, ends=True)
 HANG = Fault(send=_hang, bills=True, ends=True)

@@ -87,3 +87,69 @@ def test_a_saved_image_ends_the_row_of_failures() -> None:
 
     assert bearing.stop is None
     assert 1 == bearing.progress.saved
+
+
+def _told(bearing: Bearing) -> list[tuple[str, str, str]]:
+    return [(line.level, line.event, str(line.facts.get("detail"))) for line in bearing.log.lines]
+
+
+def test_refusals_in_the_same_words_among_the_first_orders_stop_the_run() -> None:
+    """Three alike within ten orders are the manifest's fault: exit 2, with the parameter that the words name and where it was set."""
+    bearing, refused = _bearing(), job(params={"ratio": "7:1", "quality": "low"})
+    for orders, message in ((2, "ratio 7:1"), (5, "quality"), (9, "ratio 7:1")):
+        bearing.progress.orders = orders
+        bearing.count_refusal(refused, message)
+        assert bearing.stop is None
+
+    bearing.progress.orders = 10
+    bearing.count_refusal(refused, "ratio 7:1")
+
+    assert bearing.stop is not None
+    assert (2, "refused") == (bearing.stop.exit_code, bearing.stop.reason)
+    assert "3 of the first 10 orders in the same words (ratio 7:1); ordered with ratio=7:1; " in bearing.stop.message
+    assert f"--explain {refused.key[:8]}" in bearing.stop.message
+
+
+def test_refusals_later_on_are_single_rows() -> None:
+    """After ten orders a refusal says nothing about the others."""
+    bearing = _bearing()
+    bearing.progress.orders = 11
+
+    for _ in range(5):
+        bearing.count_refusal(job(), "no")
+
+    assert bearing.stop is None
+
+
+def test_a_refusal_that_names_no_parameter_is_told_with_all_of_them() -> None:
+    """Whoever reads it has to look through the order."""
+    bearing = _bearing()
+    bearing.progress.orders = 3
+
+    for _ in range(3):
+        bearing.count_refusal(job(params={"resolution": "1k"}), "no")
+
+    assert bearing.stop is not None
+    assert "; ordered with model=painter, resolution=1k; " in bearing.stop.message
+
+
+def test_the_second_lost_task_is_an_alarm_with_both_ids() -> None:
+    """One task that a vendor forgot may be an accident; its support is asked about two."""
+    bearing = _bearing()
+
+    bearing.count_lost("img_1")
+    assert [] == bearing.log.lines
+    bearing.count_lost("img_2")
+
+    assert [("error", "run.tasks_lost", "2 paid tasks are unknown to the vendor; ask its support about img_1, img_2")] == _told(bearing)
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(1.0, "info"), (30.0, "warning"), (7200.0, "warning")])
+def test_a_pause_says_until_when(seconds: float, level: str) -> None:
+    """A short one is for the diary only."""
+    bearing = _bearing()
+
+    bearing.say_pause("rate limited", seconds)
+
+    until = (START + timedelta(seconds=seconds)).astimezone()
+    assert [(level, "run.pausing", f"rate limited until {until:%Y-%m-%d %H:%M}")] == _told(bearing)

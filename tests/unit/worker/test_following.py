@@ -91,6 +91,21 @@ def test_a_vendor_that_never_answers_questions_does_not_hold_the_run_for_ever() 
     assert ["task_stalled"] == run.events()
 
 
+def test_trouble_with_questions_is_told_after_five_minutes_and_not_more_often() -> None:
+    """Nothing is said of a short outage; a long one is one warning in five minutes, however many tasks it concerns."""
+    run = rig([submitted(number) for number in range(1, 5)])
+    run.client.on_ask = lambda _: r.Trouble(message="502") if run.clock.seconds < 660 else None
+    before: list[int] = []
+
+    run.run(later={299.0: lambda: before.append(len(run.log.called("run.questions_fail")))})
+
+    told = run.log.called("run.questions_fail")
+    assert [0] == before
+    assert ["warning", "warning"] == [line.level for line in told]
+    assert "502" in str(told[0].facts["detail"])
+    assert {State.SAVED} == set(run.states())
+
+
 def test_a_vendor_that_throttles_every_question_does_not_hold_the_run_for_ever() -> None:
     """Past the task's deadline a task whose questions are always throttled is parked, and the run ends."""
     run = rig([submitted()])
@@ -227,6 +242,51 @@ def test_a_task_not_found_for_half_an_hour_is_lost() -> None:
     assert (State.FAILED, "lost") == (run.job().state, run.job().reason)
     assert 25 * 60 <= run.clock.seconds <= 40 * 60
     assert 0 == len(run.client.orders)
+    assert [] == run.log.called("run.tasks_lost")
+
+
+def test_two_lost_tasks_are_an_alarm() -> None:
+    """The ids that the vendor's support needs stand in one error."""
+    run = rig([submitted(1), submitted(2)])
+    run.client.on_ask = always(r.NotFound(message="no such task"))
+
+    run.run()
+
+    (alarm,) = run.log.called("run.tasks_lost")
+    assert "error" == alarm.level
+    assert {"old-1", "old-2"} <= set(str(alarm.facts["detail"]).replace(",", "").split())
+
+
+def test_tasks_that_fail_in_a_row_pause_orders_and_moderation_does_not() -> None:
+    """Five tasks without an image make the next order wait half a minute; thirty that moderation refuses do not."""
+    run = rig(jobs(8), limits=limits(pace=Pace(in_flight=1)))
+    run.client.on_ask = script(*[r.Ended(reason="remote", message="E7731")] * 5)
+
+    run.run()
+
+    times = [order.at for order in run.client.orders]
+    assert times[5] - times[4] >= 30
+    assert {State.FAILED: 5, State.SAVED: 3} == Counter(run.states())
+    assert "tasks fail: E7731 until " in str(run.log.called("run.pausing")[0].facts["detail"])
+
+    calm = rig(jobs(30))
+    calm.client.on_ask = always(r.Ended(reason="moderated", message="policy"))
+    calm.run()
+
+    assert [] == calm.log.called("run.pausing")
+
+
+def test_more_images_than_asked_are_all_kept() -> None:
+    """One image was asked, two are given: both are saved, and it is told."""
+    run = rig([submitted()])
+    run.client.on_ask = always(r.Done(urls=("https://cdn.example/a.png", "https://cdn.example/b.png")))
+
+    run.run()
+
+    (told,) = run.log.called("job.more_images")
+    assert [State.SAVED] == run.states()
+    assert 2 == len(run.client.fetched)
+    assert "1 image asked, 2 given: all are kept" == told.facts["detail"]
 
 
 def test_a_task_past_its_deadline_is_parked_and_the_run_ends() -> None:

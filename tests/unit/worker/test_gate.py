@@ -156,3 +156,29 @@ def test_a_failing_vendor_may_name_its_time_too() -> None:
     assert 8.0 == places.opens_at()
     places.failed(9.0, "maintenance", retry_after_s=1e9)
     assert 8.0 == places.opens_at()
+
+
+def test_an_answer_that_cannot_be_believed_pauses_at_once() -> None:
+    """One is enough, and the pause carries its reason."""
+    places = _places()
+
+    places.doubted(0.0, why="a task id came twice", at_once=True)
+
+    assert (30.0, "a task id came twice", 1) == (places.opens_at(), places.gate.why, places.room())
+
+
+def test_tasks_that_fail_pause_though_orders_are_taken() -> None:
+    """Five tasks without an image in a row shut the gate, whatever orders say; an image opens it again."""
+    places = _places()
+    for _ in range(5):
+        assert 8 == places.room()
+        places.accepted()
+        places.unrendered(0.0, "tasks fail")
+
+    assert (30.0, 1) == (places.opens_at(), places.room())
+
+    places.accepted()
+    assert 1 == places.room()
+
+    places.rendered()
+    assert 8 == places.room()

@@ -197,8 +197,8 @@ def test_five_lost_answers_in_ten_minutes_pause_all() -> None:
     assert lost_at[4] - lost_at[0] > 600 or lost_at[5] - lost_at[4] >= 30
 
 
-def test_a_repeated_task_id_counts_as_a_lost_answer() -> None:
-    """A vendor that names the same task for every order is not trusted further: after three such answers orders pause."""
+def test_a_repeated_task_id_pauses_at_once() -> None:
+    """A vendor that names the same task for two orders is not trusted further: after each such answer orders pause, ever longer."""
     run = rig(jobs(5), limits=limits(pace=Pace(in_flight=1)))
     run.client.on_order = script(*[r.Accepted(task_id="same")] * 4)
 
@@ -206,7 +206,44 @@ def test_a_repeated_task_id_counts_as_a_lost_answer() -> None:
 
     times = _order_times(run)
     assert {State.SAVED: 2, State.AMBIGUOUS: 3} == Counter(run.states())
-    assert times[4] - times[3] >= 30
+    assert [True, True, True] == [
+        later - earlier >= wait_s for (earlier, later), wait_s in zip(pairwise(times[1:]), (30, 60, 120), strict=True)
+    ]
+    assert "the vendor repeated a task id: same until " in str(run.log.called("run.pausing")[0].facts["detail"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (NotSentError("down"), "nothing sent, network or vendor is down: down until "),
+        (r.Busy(message="later"), "later until "),
+        (r.Unproven(message="boom"), "server error, maybe billed: boom until "),
+        (r.Throttled(message="slow", retry_after_s=1800.0), "rate limited until "),
+    ],
+)
+def test_a_pause_is_told_with_its_reason(answer: r.SubmitReading | BaseException, said: str) -> None:
+    """A long pause is a warning when it begins, and another when it grows."""
+    run = rig(jobs(5))
+    run.client.on_order = script(*[answer] * 5)
+
+    run.run()
+
+    told = [str(line.facts["detail"]) for line in run.log.called("run.pausing") if line.level == "warning"]
+    assert {State.SAVED} == set(run.states())
+    assert told
+    assert all(line.startswith(said) for line in told)
+
+
+def test_orders_refused_alike_stop_the_run() -> None:
+    """Three of the first orders refused in the same words: the rest stays planned."""
+    run = rig(jobs(9), limits=limits(pace=Pace(in_flight=1)))
+    run.client.on_order = always(r.Rejected(reason="refused", message="bad ratio"))
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (2, "refused") == (stop.exit_code, stop.reason)
+    assert {State.FAILED: 3, State.PLANNED: 6} == Counter(run.states())
 
 
 # --- limits ---
@@ -352,7 +389,9 @@ def test_the_deadline_holds_while_a_refused_row_waits() -> None:
 def test_the_halt_holds_while_a_refused_row_waits() -> None:
     """A row that went back to planned does not keep the run from halting after failures in a row."""
     run = rig(jobs(60), limits=limits(pace=Pace(in_flight=1), halt_after_failures=3))
-    run.client.on_order = script(r.Throttled(message="slow", retry_after_s=1.0), *[r.Rejected(reason="refused", message=f"no {number}") for number in range(59)])
+    run.client.on_order = script(
+        r.Throttled(message="slow", retry_after_s=1.0), *[r.Rejected(reason="refused", message=f"no {number}") for number in range(59)]
+    )
 
     stop = run.run()
 

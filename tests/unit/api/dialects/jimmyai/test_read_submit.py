@@ -228,6 +228,26 @@ def test_codes_without_a_telling_message(status: int, code: object, expected: st
     assert expected == kind(read({"code": code, "msg": "boom"}, status))
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "headers", "message"),
+    [
+        ({"code": -1, "msg": "余额不足"}, 200, {}, "余额不足 (code -1)"),
+        ({"code": 20001, "msg": ""}, 200, {}, 'HTTP 200: {"code": 20001, "msg": ""}'),
+        ({"code": 30001, "msg": "eh?"}, 200, {}, 'contract drift: HTTP 200: {"code": 30001, "msg": "eh?"}'),
+        (HTML, 502, {"server": "cloudflare"}, f"HTTP 502 from cloudflare: {HTML.decode()}"),
+        ({"code": 524}, 524, {"server": "x" * 99}, f'HTTP 524 from {"x" * 40}: {{"code": 524}}'),
+        (b"", 504, {}, "HTTP 504: empty body"),
+        (b"hm", 200, {"server": "nginx"}, "HTTP 200: hm"),
+        (b"x" * 9000, 500, {}, f"HTTP 500: {'x' * 2000}"),
+        (b"", 307, {"location": "https://b.example/c?Signature=s"}, "HTTP 307 to https://b.example/c"),
+        (HTML, 301, {}, "HTTP 301 to nowhere"),
+    ],
+)
+def test_a_message_holds_what_an_operator_needs(body: object, status: int, headers: dict[str, str], message: str) -> None:
+    """S7, S13 to S15: code and words, the gateway's name and status, where a redirect leads, and two thousand characters of a riddle."""
+    assert message == read(body, status, headers).message  # type: ignore[union-attr]  # no id in any of them
+
+
 def test_a_forbidden_answer_about_money_is_about_money() -> None:
     """403 with the vendor's words on the balance is no bad key; 401 always is."""
     assert "Stopped(balance)" == kind(read({"code": -1, "msg": "余额不足"}, 403))
