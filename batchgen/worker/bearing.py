@@ -10,6 +10,7 @@ from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.limits import Limits
 from batchgen.core.ports import Clock, Log
+from batchgen.worker.gate import Gate
 from batchgen.worker.progress import Progress
 
 _LONG_PAUSE_S: Final = 20.0
@@ -118,11 +119,14 @@ class Bearing:
                 "run.tasks_lost", detail=f"{len(self._lost)} paid tasks are unknown to the vendor; ask its support about {named}"
             )
 
-    def say_pause(self, why: str, seconds: float) -> None:
-        """Tell until when nothing goes out; a short pause is noted in the diary only."""
+    def say_pause(self, gate: Gate, *, before: float, what: str = "orders") -> None:
+        """Tell until when nothing passes a gate that was to open at ``before`` and is shut for longer now; short pauses are for the diary."""
+        if gate.shut_until <= before:
+            return
+        seconds = gate.shut_until - self.clock.monotonic()
         until = self.clock.now() + timedelta(seconds=seconds)
         note = self.log.warning if seconds >= _LONG_PAUSE_S else self.log.info
-        note("run.pausing", detail=f"{why} until {until.astimezone():%Y-%m-%d %H:%M}")
+        note("run.pausing", what=what, detail=f"{gate.why} until {until.astimezone():%Y-%m-%d %H:%M}")
 
     def say(self, problem: str) -> None:
         """Keep a sentence for the last problems shown."""

@@ -123,8 +123,9 @@ class Follower:
                 await self._not_found(followed, message)
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
+                shut_until = self.questions.shut_until
                 self.questions.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
-                self.bearing.say_pause("questions are rate limited", self.questions.shut_until - now)
+                self.bearing.say_pause(self.questions, before=shut_until, what="questions")
                 await self._ask_again(followed, 0.0)
             case r.Stopped(kind="auth", message=message):
                 self.agenda.put(followed, now)
@@ -136,10 +137,9 @@ class Follower:
         """Let go of a task without an image; what moderation refuses says nothing about the vendor's health."""
         self.release(followed)
         if reason in {"remote", "transient"}:
-            shut_until, gate, now = self.places.gate.shut_until, self.places.gate, self._now()
-            self.places.unrendered(now, f"tasks fail: {message}")
-            if gate.shut_until > shut_until:
-                self.bearing.say_pause(gate.why, gate.shut_until - now)
+            shut_until = self.places.gate.shut_until
+            self.places.unrendered(self._now(), f"tasks fail: {message}")
+            self.bearing.say_pause(self.places.gate, before=shut_until)
         if followed.job.state is State.FAILED:
             self.bearing.count_failure(followed.job)
         else:

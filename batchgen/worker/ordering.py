@@ -126,7 +126,7 @@ class Orderer:
         self.bearing.progress.orders += 1
         shut_until = self.places.gate.shut_until
         self._weigh(job, answer, asked_at)
-        self._tell_pause(shut_until)
+        self.bearing.say_pause(self.places.gate, before=shut_until)
         job = await self.steps.settle(job, answer)
         if not isinstance(answer, r.Accepted):
             job = await self.doubter.decide(job)
@@ -190,12 +190,6 @@ class Orderer:
         self.bearing.say(why)
         self.places.failed(now, why, retry_after_s=retry_after_s)
 
-    def _tell_pause(self, shut_until: float) -> None:
-        """Tell of the pause that an answer brought about, if it did."""
-        gate = self.places.gate
-        if gate.shut_until > shut_until:
-            self.bearing.say_pause(gate.why, gate.shut_until - self.steps.clock.monotonic())
-
     def _follow_up(self, job: Job, answer: SubmitAnswer) -> None:
         """Put a job where its state belongs after its order was settled."""
         now = self.steps.clock.monotonic()
@@ -220,4 +214,4 @@ class Orderer:
                     shut_until, why = self.places.gate.shut_until, f"the vendor repeated a task id: {answer.task_id}"
                     self.bearing.say(why)
                     self.places.doubted(now, why=why, at_once=True)
-                    self._tell_pause(shut_until)
+                    self.bearing.say_pause(self.places.gate, before=shut_until)

@@ -60,7 +60,7 @@ ROWS = (
         id="P2 ten minutes",
         faults=(says(429, Retry_After="600"),),
         left=Fate(code=143, jobs=("submitted: accepted", "planned"), money=("0.03", "0", "0"), posts=1, charges=1),
-        said=("warning: run.pausing detail=questions are rate limited until 2",),
+        said=("warning: run.pausing what=questions detail=rate limited until 2",),
         unsaid=(),
         until=("run.pausing",),
     ),
@@ -175,7 +175,7 @@ def test_tasks_that_fail_one_after_the_other_pause_the_orders(cli: CommandLine, 
     batch, read = told(cli, run)
     left = Fate(code=143, jobs=("failed(remote): accepted",) * 5 + ("planned",) * 2, money=("0.15", "0", "0"), posts=5, charges=5)
     assert left == fate_of(cli, run, batch, vendor), read
-    assert "warning: run.pausing detail=tasks fail: upstream \\x1b[31mE7731\\u202e until 2" in run.err
+    assert "warning: run.pausing what=orders detail=tasks fail: upstream \\x1b[31mE7731\\u202e until 2" in run.err
 
 
 def test_word_is_told_once(cli: CommandLine, start_rude: StartRude) -> None:

@@ -183,7 +183,7 @@ ROWS = (
         id="S9 date an hour ahead",
         faults=(says(429, Date="Sun, 22 Nov 2026 10:00:00 GMT", Retry_After="Sun, 22 Nov 2026 11:00:00 GMT"),),
         left=Fate(code=143, jobs=("planned(throttled): refused", "planned"), posts=1),
-        said=("warning: run.pausing detail=rate limited until 2",),
+        said=("warning: run.pausing what=orders detail=rate limited until 2",),
         until=("run.pausing",),
     ),
     Row(

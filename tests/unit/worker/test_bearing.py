@@ -1,10 +1,12 @@
 """Where the run is heading."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 
 from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.gate import Gate
 from batchgen.worker.progress import Progress
 from tests.support.builders import job, limits
 from tests.support.fake_clock import START, FakeClock
@@ -146,10 +148,12 @@ def test_the_second_lost_task_is_an_alarm_with_both_ids() -> None:
 
 @pytest.mark.parametrize(("seconds", "level"), [(1.0, "info"), (30.0, "warning"), (7200.0, "warning")])
 def test_a_pause_says_until_when(seconds: float, level: str) -> None:
-    """A short one is for the diary only."""
-    bearing = _bearing()
+    """A short one is for the diary only; a gate that is shut no longer than before is no news."""
+    bearing, gate = _bearing(), Gate(Random(1))
 
-    bearing.say_pause("rate limited", seconds)
+    gate.shut(0.0, seconds, "rate limited")
+    bearing.say_pause(gate, before=0.0)
+    bearing.say_pause(gate, before=gate.shut_until)
 
     until = (START + timedelta(seconds=seconds)).astimezone()
     assert [(level, "run.pausing", f"rate limited until {until:%Y-%m-%d %H:%M}")] == _told(bearing)
