@@ -120,7 +120,10 @@ class Bearing:
             )
 
     def say_pause(self, gate: Gate, *, before: float, what: str = "orders") -> None:
-        """Tell until when nothing passes a gate that was to open at ``before`` and is shut for longer now; short pauses are for the diary."""
+        """Tell until when nothing passes a gate that was to open at ``before`` and is shut for longer now.
+
+        A short pause is noted in the diary only.
+        """
         if gate.shut_until <= before:
             return
         seconds = gate.shut_until - self.clock.monotonic()
