@@ -17,7 +17,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Final
 
@@ -27,6 +27,7 @@ from yarl import URL
 
 from batchgen.api.addresses import MAX_URL_CHARS, Policy, is_loopback_host
 from batchgen.api.endpoint import Endpoint
+from batchgen.api.envelope import excerpt
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
 from batchgen.core.ports import Answer, Fetched, Sink
@@ -43,6 +44,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _EXPIRED: Final = frozenset({403, 404, 410})
 _VERBATIM: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]_~]+")
 _MIN_SECRET_CHARS: Final = 8
+_BEGUN_CHARS: Final = 2000
 _ESCAPED: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00((?!22|5[cC])[2-7][0-9a-fA-F])")
 
 
@@ -80,12 +82,15 @@ class _GuardedResolver(aiohttp.ThreadedResolver):
 class _Wire:
     """Learn from the transport when an order's first byte may leave, and bound the time from then on.
 
-    The bound is a backstop against an answer that only drips; the transport's own timeouts come first.
+    The bound is a backstop against an answer that only drips; the transport's own timeouts come first. What came of an answer before it
+    broke off stays in ``arrived``: a task's id may be in it.
     """
 
     limit: asyncio.Timeout
     longest_s: float
     is_open: bool = False
+    status: int = 0
+    arrived: bytearray = field(default_factory=bytearray)
 
     async def __call__(self, step: str, _facts: Mapping[str, object]) -> None:
         if step == _SENDING:
@@ -171,7 +176,7 @@ class HttpClient:
             async with limit:
                 return await self._send(call, wire, answer)
         except (httpx.HTTPError, OSError) as error:
-            failure = self._order_failure(error, self._bases[call.host].host, is_sent=wire.is_open)
+            failure = self._order_failure(error, self._bases[call.host].host, wire)
         raise failure
 
     async def ask(self, call: Call) -> Reply:
@@ -234,7 +239,8 @@ class HttpClient:
         try:
             if answer is not None:
                 return await self._keep(response, answer)
-            body = await _whole(response.aiter_raw())
+            wire.status = response.status_code
+            body = await _whole(response.aiter_raw(), wire.arrived)
         finally:
             await response.aclose()
         if body is None:
@@ -273,6 +279,14 @@ class HttpClient:
             body = _plain(body).replace(self._key_bytes, b"[key]")
         return Reply(status=status, headers=named, body=body)
 
+    def _begun(self, body: bytes) -> str:
+        """Give the beginning of an answer that broke off, without the key, also where it broke off in the middle of an echoed one."""
+        if self._hides_key:
+            body = _plain(body).replace(self._key_bytes, b"[key]")
+            known = (size for size in range(len(self._key_bytes) - 1, 3, -1) if body.endswith(self._key_bytes[:size]))
+            body = body[: len(body) - next(known, 0)]
+        return excerpt(body, _BEGUN_CHARS)
+
     def _without_key(self, text: str) -> str:
         return text.replace(self._key_bytes.decode(), "[key]") if self._hides_key else text
 
@@ -290,10 +304,10 @@ class HttpClient:
                 held = held[-tail:]
         yield held
 
-    @staticmethod
-    def _order_failure(error: Exception, host: str, *, is_sent: bool) -> ExchangeError | StopRunError:
-        if is_sent:
-            return OutcomeUnknownError(f"{host}: {_told(error)}", host=host)
+    def _order_failure(self, error: Exception, host: str, wire: _Wire) -> ExchangeError | StopRunError:
+        if wire.is_open:
+            began = f"; the answer began HTTP {wire.status}: {self._begun(bytes(wire.arrived))}" if wire.arrived else ""
+            return OutcomeUnknownError(f"{host}: {_told(error)}{began}", host=host)
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             message = f"the certificate of {host} is not trusted (provider.base_url): {_told(error)}"
             return StopRunError(message, exit_code=2, reason="config")
@@ -455,9 +469,9 @@ def _joined(base: URL, place: str) -> str:
     return "" if relative is None else str(base.join(relative))
 
 
-async def _whole(chunks: AsyncIterator[bytes]) -> bytes | None:
-    """Gather a body, or give None as soon as it grows beyond 1 MiB."""
-    gathered = bytearray()
+async def _whole(chunks: AsyncIterator[bytes], gathered: bytearray | None = None) -> bytes | None:
+    """Gather a body, or give None as soon as it grows beyond 1 MiB; what came before an error stands in ``gathered``."""
+    gathered = bytearray() if gathered is None else gathered
     async for chunk in chunks:
         gathered += chunk
         if len(gathered) > MAX_JSON_BYTES:

@@ -108,7 +108,12 @@ ROWS = (
         reason="unreadable",
         said=("img_7f", "HTTP 200: <html>Please sign in.</html>", "HTTP 200: empty body"),
     ),
-    _ambiguous(CUT, id="S5 cut body", reason="no_answer", said=("remote protocol error",)),
+    _ambiguous(
+        CUT,
+        id="S5 cut body",
+        reason="no_answer",
+        said=('remote protocol error; the answer began HTTP 200: {"code": 20000, "msg": "ok", "data": {"task_id": "img_1"',),
+    ),
     Row(
         id="S6 repeated task id",
         faults=(HONEST, tells(task_id="img_1", cost=0.03)),

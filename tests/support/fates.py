@@ -62,7 +62,7 @@ def run_until(cli: CommandLine, *words: str) -> Finished:
         return running.poll() is not None or all(word in told for word in words)
 
     with cli.background("run", "study.yaml", "-y") as running:
-        wait_until(is_over)
+        wait_until(is_over, timeout_s=90)
         running.send_signal(signal.SIGTERM)
         return cli.finish(running)
 

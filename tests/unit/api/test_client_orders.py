@@ -259,6 +259,21 @@ def test_a_connection_closed_under_an_order_is_unknown_and_sent_once() -> None:
     assert asyncio.run(run()) == (1, 2)
 
 
+@pytest.mark.parametrize("cut", [KEY, KEY[:-3], KEY[:5]])
+def test_what_came_of_an_answer_that_broke_off_is_told_without_the_key(cut: str) -> None:
+    """S5: a task's id may be in it; an echoed key is not, wherever the answer broke off."""
+
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(f'HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{{"task_id": "img_7", "for": "{cut}'.encode())
+
+    error, arrived = failing_order(script)
+
+    shown = '"[key]' if cut == KEY else '"'
+    assert (OutcomeUnknownError, 1) == (type(error), arrived)
+    assert str(error).endswith(f'remote protocol error; the answer began HTTP 200: {{"task_id": "img_7", "for": {shown}')
+
+
 def test_connections_are_kept_alive() -> None:
     """A quick series of orders opens one connection."""
 
