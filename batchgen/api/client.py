@@ -31,6 +31,7 @@ from batchgen.api.envelope import excerpt
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
 from batchgen.core.ports import Answer, Fetched, Sink
+from batchgen.core.secrets import spellings
 
 MAX_JSON_BYTES: Final = 1 << 20
 MAX_REDIRECTS: Final = 3
@@ -45,7 +46,7 @@ _EXPIRED: Final = frozenset({403, 404, 410})
 _VERBATIM: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]_~]+")
 _MIN_SECRET_CHARS: Final = 8
 _BEGUN_CHARS: Final = 2000
-_ESCAPED: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00((?!22|5[cC])[2-7][0-9a-fA-F])")
+_ESCAPED: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\(?:u00((?!22|5[cC])[2-7][0-9a-fA-F])|/)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +141,7 @@ class HttpClient:
             "sync": base if sync is None else _checked_base(sync, endpoint.api_path, "provider.sync_base_url"),
         }
         key = None if endpoint.key is None else _checked_key(endpoint.key)
-        self._key_bytes: Final = (key or "").encode()
-        self._hides_key: Final = len(self._key_bytes) >= _MIN_SECRET_CHARS
+        self._spellings: Final = _spellings(key or "")
         self._policy = Policy(loopback=all(is_loopback_host(base.host) for base in self._bases.values()))
         self._submit_timeout_s = submit_timeout_s
         self._download_timeout_s = download_timeout_s
@@ -275,30 +275,34 @@ class HttpClient:
         """Put an answer together: the time of receipt where the server names none (RFC 9110, 6.6.1), and no key echoed back."""
         named = {name.lower(): value for name, value in headers.items()}
         named.setdefault("date", formatdate(usegmt=True))
-        if self._hides_key:
-            body = _plain(body).replace(self._key_bytes, b"[key]")
-        return Reply(status=status, headers=named, body=body)
+        shown = {name: self._without_key(value) for name, value in named.items()}
+        return Reply(status=status, headers=shown, body=self._blotted(_plain(body)) if self._spellings else body)
 
     def _begun(self, body: bytes) -> str:
         """Give the beginning of an answer that broke off, without the key, also where it broke off in the middle of an echoed one."""
-        if self._hides_key:
-            body = _plain(body).replace(self._key_bytes, b"[key]")
-            known = (size for size in range(len(self._key_bytes) - 1, 3, -1) if body.endswith(self._key_bytes[:size]))
-            body = body[: len(body) - next(known, 0)]
+        if self._spellings:
+            body = self._blotted(_plain(body))
+            cuts = (size for spelling in self._spellings for size in range(len(spelling) - 1, 3, -1) if body.endswith(spelling[:size]))
+            body = body[: len(body) - max(cuts, default=0)]
         return excerpt(body, _BEGUN_CHARS)
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self._key_bytes.decode(), "[key]") if self._hides_key else text
+        return self._blotted(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+    def _blotted(self, data: bytes) -> bytes:
+        for spelling in self._spellings:
+            data = data.replace(spelling, b"[key]")
+        return data
 
     async def _scrubbed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Take an echoed key out of a stream, also where it lies across two chunks."""
-        if not self._hides_key:
+        if not self._spellings:
             async for chunk in chunks:
                 yield chunk
             return
-        held, tail = b"", len(self._key_bytes) - 1
+        held, tail = b"", max(map(len, self._spellings)) - 1
         async for chunk in chunks:
-            held = (held + chunk).replace(self._key_bytes, b"[key]")
+            held = self._blotted(held + chunk)
             if len(held) > tail:
                 yield held[:-tail]
                 held = held[-tail:]
@@ -431,6 +435,13 @@ def _checked_key(text: str) -> str:
     return key
 
 
+def _spellings(key: str) -> tuple[bytes, ...]:
+    """Give what to look for in answers, the longest first; nothing for a key too short to be told from ordinary text."""
+    if len(key) < _MIN_SECRET_CHARS:
+        return ()
+    return tuple(sorted((spelling.encode() for spelling in spellings(key)), key=len, reverse=True))
+
+
 def _own_headers(call: Call) -> dict[str, str]:
     """Give the headers of one call; the length is said, because a body in pieces would otherwise be sent without one."""
     if call.body is None:
@@ -481,7 +492,9 @@ async def _whole(chunks: AsyncIterator[bytes], gathered: bytearray | None = None
 
 def _plain(body: bytes) -> bytes:
     """Write escaped ASCII letters and signs as themselves, which changes no JSON: an echoed key must not hide behind an escape."""
-    return _ESCAPED.sub(lambda found: found[1] + bytes([int(found[2], 16)]), body) if b"\\u00" in body else body
+    if b"\\u00" not in body and b"\\/" not in body:
+        return body
+    return _ESCAPED.sub(lambda found: found[1] + (bytes([int(found[2], 16)]) if found[2] else b"/"), body)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,12 +5,12 @@ of URLs, base64. What remains has its control and direction-changing characters 
 can neither steer a terminal nor forge a line. Pure.
 """
 
-import base64
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote
+
+from batchgen.core.secrets import spellings
 
 HIDDEN: Final = "[redacted]"
 _MIN_SECRET: Final = 4
@@ -39,12 +39,12 @@ _SECRET_NAME: Final = re.compile(r"(?i)authorization|api[-_]?key|password|passwd
 class Redactor:
     """Take secrets out of values of any kind.
 
-    ``secrets`` are literal values, known whole; each is also found percent-quoted or in base64. Values of fewer than four characters are
+    ``secrets`` are literal values, known whole; each is also found percent-quoted or inside base64. Values of fewer than four characters are
     too short to be told from ordinary text and are ignored.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
-        forms = {form for secret in secrets if len(secret.strip()) >= _MIN_SECRET for form in _forms(secret.strip())}
+        forms = {form for secret in secrets if len(secret.strip()) >= _MIN_SECRET for form in spellings(secret.strip())}
         known = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
         self._known: Final = re.compile(known) if known else None
         self._suspect: Final = re.compile(f"{known}|{_SUSPECT}" if known else _SUSPECT)
@@ -100,10 +100,6 @@ class Redactor:
 def one_line(text: str) -> str:
     """Show every control and direction-changing character escaped, tabs and line feeds too."""
     return _BREAKS.sub(_escaped, text)
-
-
-def _forms(secret: str) -> set[str]:
-    return {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
 
 
 def _escaped(found: re.Match[str]) -> str:

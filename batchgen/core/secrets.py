@@ -1,0 +1,24 @@
+"""How a secret may be written down: what to look for where it must not stand. Pure."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+_URL_SAFE: Final = str.maketrans("+/", "-_")
+
+
+def spellings(secret: str) -> frozenset[str]:
+    """Give the secret as it is, percent-quoted, and as base64 of either alphabet holds it, alone or among other bytes.
+
+    Of base64 only the letters are given that the secret alone decides; what stands around it in the same bytes changes the others.
+    """
+    return frozenset({secret, quote(secret, safe=""), *_in_base64(secret.encode())})
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    for bytes_before, letters_before in ((0, 0), (1, 2), (2, 3)):
+        whole_letters = (bytes_before + len(secret)) * 8 // 6
+        text = b64encode(bytes(bytes_before) + secret).decode()[letters_before:whole_letters]
+        yield text
+        yield text.translate(_URL_SAFE)
