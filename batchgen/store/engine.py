@@ -24,6 +24,8 @@ APPLICATION_ID: Final = 0x62676E31
 
 BUSY_TIMEOUT_S: Final = 30
 CACHE_KIB: Final = 32_768
+MAX_VALUE_BYTES: Final = 256 * 1024 * 1024
+"""No row of ours is near this; a longer one is refused as it is read."""
 OLDEST_POSTGRES: Final = 140_000
 
 Database: TypeAlias = Engine
@@ -203,19 +205,18 @@ def _plain(driver: DBAPIConnection) -> sqlite3.Connection:
 def _set_up_reader(driver: sqlite3.Connection, path: Path) -> None:
     """Set up a connection that never writes rows; it may still roll back what a killed writer left half done."""
     driver.execute("PRAGMA query_only = ON")
-    driver.execute("PRAGMA trusted_schema = OFF")
-    _check_ours(driver, path)
+    _distrust(driver, path)
 
 
 def _set_up_writer(driver: sqlite3.Connection, path: Path) -> None:
-    _check_ours(driver, path)
+    _distrust(driver, path)
     journal, synchronous = journal_settings(sqlite3.sqlite_version_info)
     levels = {"full": 2, "extra": 3}
     settings: tuple[tuple[str, str, object], ...] = (
         ("journal_mode", journal, journal),
         ("synchronous", synchronous, levels[synchronous]),
         ("foreign_keys", "ON", 1),
-        ("trusted_schema", "OFF", 0),
+        ("secure_delete", "ON", 1),  # a signed URL that is emptied must not lie on in the page
         ("cache_size", f"-{CACHE_KIB}", -CACHE_KIB),
         ("journal_size_limit", str(64 * 1024 * 1024), 64 * 1024 * 1024),
     )
@@ -226,7 +227,11 @@ def _set_up_writer(driver: sqlite3.Connection, path: Path) -> None:
             raise StoreError(f"SQLite did not take {name} = {value} but stays at {found}: {path}")
 
 
-def _check_ours(driver: sqlite3.Connection, path: Path) -> None:
+def _distrust(driver: sqlite3.Connection, path: Path) -> None:
+    """Read the file as one that a stranger may have made; raise SchemaError when it is not marked as ours."""
+    driver.execute("PRAGMA trusted_schema = OFF")
+    driver.execute("PRAGMA cell_size_check = ON")
+    driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     mark = driver.execute("PRAGMA application_id").fetchone()[0]
     if mark != APPLICATION_ID and driver.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise SchemaError(f"this SQLite file belongs to another program: {path}")

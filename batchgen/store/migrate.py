@@ -5,12 +5,14 @@ name begins with. Views are no part of the revisions: they are dropped before an
 change of a view comes with a (possibly empty) revision.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from batchgen.core.errors import SchemaError
-from batchgen.store import views
+from batchgen.store import schema, views
 from batchgen.store.backup import backup
 from batchgen.store.engine import brand, file_of, open_engine, parse, place_of
 from batchgen.store.faults import translated
@@ -31,18 +33,13 @@ def current(url: str) -> str | None:
     path = file_of(parse(url))
     if path is not None and not path.exists():
         return None
-    engine = open_engine(url, readonly=True)
-    try:
-        with translated(place_of(engine.url)), engine.connect() as connection:
-            return _revision(connection)
-    finally:
-        engine.dispose()
+    with _looking(url) as connection:
+        return _revision(connection)
 
 
 def require_head(url: str, migrations_dir: Path) -> None:
     """Raise SchemaError unless the database has exactly this program's schema; it is not changed."""
-    found, wanted = current(url), head(migrations_dir)
-    _refuse_unknown(found, migrations_dir, url)
+    found, wanted = _known(url, migrations_dir), head(migrations_dir)
     if found is None:
         raise SchemaError(f"there are no batchgen tables in {place_of(parse(url))}")
     if found != wanted:
@@ -52,10 +49,10 @@ def require_head(url: str, migrations_dir: Path) -> None:
 def upgrade(url: str, migrations_dir: Path) -> Path | None:
     """Create the tables or bring them to the head; give the copy made of an older SQLite file first, else None.
 
-    Does nothing at the head. Raises SchemaError for a schema newer than this program, naming both; if a step fails nothing has changed.
+    Does nothing at the head. Raises SchemaError for a schema newer than this program, naming both, and for a file with triggers or views
+    of somebody else's; if a step fails nothing has changed.
     """
-    found = current(url)
-    _refuse_unknown(found, migrations_dir, url)
+    found = _known(url, migrations_dir)
     if found == head(migrations_dir):
         return None
     copy = _copy(url, found)
@@ -70,6 +67,43 @@ def upgrade(url: str, migrations_dir: Path) -> Path | None:
     finally:
         engine.dispose()
     return copy
+
+
+@contextmanager
+def _looking(url: str) -> Iterator[Connection]:
+    engine = open_engine(url, readonly=True)
+    try:
+        with translated(place_of(engine.url)), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _known(url: str, migrations_dir: Path) -> str | None:
+    """Give the revision as ``current`` does; raise SchemaError when this program does not know it, or what the file holds beside."""
+    found = current(url)
+    _refuse_unknown(found, migrations_dir, url)
+    if found is not None and file_of(parse(url)) is not None:
+        with _looking(url) as connection:
+            _refuse_foreign(connection, url, is_head=found == head(migrations_dir))
+    return found
+
+
+def _refuse_foreign(connection: Connection, url: str, *, is_head: bool) -> None:
+    """Raise SchemaError for a trigger or a view that is not word for word ours: it could change or hide what is recorded.
+
+    An older schema had other views of the same names.
+    """
+    query = "SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    there = {str(name): str(sql) for name, sql in connection.exec_driver_sql(query)}
+    triggers = {name: f"CREATE TRIGGER {name} {rule}" for name, rule in schema.TRIGGERS.items()}
+    ours = triggers | views.statements("sqlite")
+    strange = {name for name, sql in there.items() if sql != ours.get(name) and (is_head or name not in ours or name in triggers)}
+    if is_head:
+        strange |= ours.keys() - there.keys()
+    if strange:
+        names = ", ".join(map(repr, sorted(strange)))
+        raise SchemaError(f"the triggers and views of {place_of(parse(url))} are not those that batchgen makes: {names}")
 
 
 def _refuse_unknown(found: str | None, migrations_dir: Path, url: str) -> None:

@@ -1,6 +1,11 @@
 """Where an SQLite database may stand: an ordinary file of its own on a local disk."""
 
+import grp
+import logging
 import os
+import pwd
+import stat
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -36,16 +41,37 @@ MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
 def check(path: Path, *, mounts: Path = MOUNTS) -> None:
-    """Raise StoreError when the database at ``path`` could not be kept safe there; the file need not exist yet."""
+    """Raise StoreError when the database at ``path`` could not be kept safe there, warn when others may write beside it.
+
+    The file need not exist yet.
+    """
     if not path.parent.is_dir():
         raise StoreError(f"the folder of the job database does not exist: {path.parent}")
     if path.exists() and not path.is_file():
         raise StoreError(f"the job database must be an ordinary file: {path}")
     if path.exists() and path.stat().st_nlink > 1:
         raise StoreError(f"the job database has a second name (hard link), which breaks its locks: {path}")
+    _warn_of_others(path.parent.absolute())
     kind = file_system(path.parent, mounts=mounts)
     if kind in NETWORK_FILE_SYSTEMS or (kind.startswith("fuse.") and kind not in LOCAL_FUSE):
         raise StoreError(f"the job database stands on a network file system ({kind}), whose locks cannot be trusted: {path}")
+
+
+@cache
+def _warn_of_others(folder: Path) -> None:
+    """Warn, once a process, when others may put files into the folder: they could put another database in the place of this one."""
+    found = folder.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_private_group(found)):
+        logging.getLogger(__name__).warning("warning: others may write into the folder of the job database (mode %04o): %s", mode, folder)
+
+
+def _is_private_group(found: os.stat_result) -> bool:
+    """Say whether a folder's group is its owner's own, of the same name, as many systems give each account one."""
+    try:
+        return pwd.getpwuid(found.st_uid).pw_name == grp.getgrgid(found.st_gid).gr_name
+    except KeyError:  # a number without a name
+        return False
 
 
 def file_system(folder: Path, *, mounts: Path = MOUNTS) -> str:

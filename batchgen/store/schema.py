@@ -170,6 +170,12 @@ attempt: Final = Table(
     comment="one POST: intent, outcome, task, money",
 )
 
+TRIGGERS: Final = {
+    "event_is_never_changed": "BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
+    "event_is_never_deleted": "BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
+}
+"""The triggers of an SQLite file, as the revisions make them: no other may stand in it, and none may be missing."""
+
 DOUBTFUL: Final = "((cost_micros IS NULL AND est_micros IS NULL) OR outcome = 'unproven')"
 """The few orders whose money is not certain, word for word as the index has it: only so does the engine see that it fits."""
 
