@@ -11,13 +11,26 @@ from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 
 _PATIENCE_S: Final = 10.0
+_PASSED_ON: Final = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+)
+"""What programs need to be found, to write dates and to reach the desktop; a variable that may hold a secret is not among them."""
 
 
 def notify(run: RunSettings, settings: Settings, report: Report, log: Log) -> None:
-    """Run each command whose events fit, one after the other, without a shell and without the API key; each has ten seconds."""
+    """Run each command whose events fit, one after the other, without a shell and in a clean environment; each has ten seconds."""
     event = {"finished": "finished", "interrupted": "interrupted"}.get(report.reason, "halted")
     values = {"batch": report.batch, "event": event, "summary": next(report.lines())}
-    environment = {name: value for name, value in settings.env.items() if name != run.provider.api_key_env}
+    environment = {name: settings.env[name] for name in _PASSED_ON if name in settings.env}
     for notice in run.notify:
         if event in notice.events:
             try:

@@ -71,13 +71,15 @@ def provider_of(use: str, rules: Rules, environ: Mapping[str, str]) -> ProviderS
     return ProviderSettings(use=use, api_key_env=rules.key_env, base_url=base_url(expanded(rules.base_url, environ)))
 
 
-def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, str]) -> tuple[NotifySettings, ...]:
-    """Check the commands; they are kept as written and filled in when they run."""
+def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, str], *, key_env: str) -> tuple[NotifySettings, ...]:
+    """Check the commands; they are kept as written and filled in when they run. ``key_env`` names the variable of the API key."""
     reader = _Reader(findings, environ)
     for number, notice in enumerate(manifest.notify):
         for place, word in enumerate(notice.command):
             at = ("notify", number, "command", place)
             reader.read(word, at, is_stored=False)
+            if key_env and re.search(rf"\$\{{{re.escape(key_env)}\b", word):
+                findings.error("E110", "the API key must not stand in a command, where every user of this machine can read it", at)
             try:
                 Text(word, known=NOTIFY_VARIABLES)
             except TemplateRefusedError as error:
