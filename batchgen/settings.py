@@ -5,11 +5,13 @@ Nothing is read from the working directory unasked. One frozen object is built, 
 
 import os
 import pwd
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
+from urllib.parse import unquote
 
 from dotenv.parser import parse_stream
 
@@ -20,6 +22,8 @@ Color = Literal["auto", "always", "never"]
 
 DEFAULT_DB: Final = "batchgen.db"
 _PACKAGE: Final = Path(__file__).parent
+_SECRET_NAME: Final = re.compile(r"(?i)key|token|secret|passw|credential|auth")
+_PASSWORD: Final = re.compile(r"[^:/]+://[^:/@]*:(.*)@")
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -75,6 +79,12 @@ class Settings:
             if not "!" <= character <= "~" or character in "\"'`":
                 raise InputError(f"the value of {name} cannot be a key: its character {position} of {len(value)} is {_kind(character)}")
         return value or None
+
+    def secrets(self) -> frozenset[str]:
+        """Give every value that must not be shown: those of variables named like secrets, and the database's password, also as it is meant."""
+        named = {value.strip() for name, value in self.env.items() if _SECRET_NAME.search(name) and not name.upper().endswith("_ENV")}
+        password = _PASSWORD.match(self.db_url)
+        return frozenset(named | ({password[1], unquote(password[1])} if password else set()) - {""})
 
 
 def resource_dir(name: str) -> Path:

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ class Session:
             self._settings = Settings.from_environment(os.environ, **{name: self.chosen[name] for name in _GLOBAL if name in self.chosen})
         return self._settings
 
+    def secrets(self) -> frozenset[str]:
+        """Give what no traceback may show; what has no readable settings has no known secrets."""
+        try:
+            return self.settings.secrets()
+        except BatchgenError:
+            return frozenset()
+
 
 pass_session = click.make_pass_decorator(Session)
 
@@ -87,9 +95,12 @@ def command(name: str, *, examples: Sequence[str], **attributes: Any) -> Callabl
 
 
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give the exit code; nothing but our own bugs (exit 1) ever shows a traceback."""
+    """Run the command line and give the exit code; nothing but our own bugs (exit 1) ever shows a traceback, and none shows a secret."""
+    session = Session(chosen={})
+    sys.excepthook = lambda _kind, error, _trace: _report_bug(error, session)
+    threading.excepthook = lambda thread: _report_bug(thread.exc_value, session)
     try:
-        result = group.main(args=arguments, standalone_mode=False, prog_name="batchgen")
+        result = group.main(args=arguments, standalone_mode=False, prog_name="batchgen", obj=session)
         return _flushed(result if isinstance(result, int) else 0)
     except SystemExit:  # click leaves so when whoever read our output has gone
         return _flushed(0)
@@ -110,10 +121,11 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     except BatchgenError as error:
         output.say(f"error: {error}", err=True)
         return error.exit_code
-    except OSError as error:
-        return _unanswered(error) if error.errno in _NO_ROOM else _report_bug(error)
-    except Exception as error:  # noqa: BLE001 - the top of the program: what arrives here is a bug of ours
-        return _report_bug(error)
+    except Exception as error:  # noqa: BLE001 - the top of the program: what arrives here is a bug of ours, or an answer without a place
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return _unanswered(error)
+        _report_bug(error, session)
+        return Exit.BUG
 
 
 def _flushed(code: int) -> int:
@@ -135,10 +147,9 @@ def _unanswered(error: OSError) -> int:
     return Exit.STORAGE
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: BaseException | None, session: Session) -> None:
     from batchgen.logs.redact import Redactor
 
     text = "".join(traceback.format_exception(error))
-    click.echo(Redactor(()).text(text), err=True, nl=False)
-    click.echo("error: this is a bug of batchgen; every recorded state is safe, and the same command goes on from it", err=True)
-    return 1
+    output.say(Redactor(session.secrets()).text(text), err=True)
+    output.say("error: this is a bug of batchgen; every recorded state is safe, and the same command goes on from it", err=True)

@@ -67,7 +67,7 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, /, **chosen: object) -> None:
     """Run batches of paid image tasks overnight: resumable, audited, never bought twice."""
-    ctx.obj = Session(chosen={name: value for name, value in chosen.items() if value is not None})
+    ctx.ensure_object(Session).chosen.update({name: value for name, value in chosen.items() if value is not None})
 
 
 def main() -> None:

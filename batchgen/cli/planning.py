@@ -44,7 +44,7 @@ def validate(session: Session, manifests: tuple[Path, ...], max_jobs: int, as_js
         output.tell(str(problem), err=True)
     for report in reports:
         if report.jobs is not None:
-            click.echo(f"{report.path}: {counted(report.jobs, 'job')}")
+            output.say(f"{report.path}: {counted(report.jobs, 'job')}")
     if errors:
         click.echo(counted(errors, "error"), err=True)
     return 2 if errors else 0
@@ -111,6 +111,9 @@ def show_preview(preview: "Preview") -> None:
         output.tell(str(warning), err=True)
     for text in preview.lines():
         output.say(text)
+    provider = preview.plan.settings.provider
+    for address in filter(None, (provider.base_url, provider.sync_base_url)):
+        output.say(f"  orders and the key go to {address}")
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from batchgen import logs
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
 from batchgen.cli.planning import MANIFEST, MAX_JOBS, ONLY, SETS, show_preview
+from batchgen.core.errors import InputError
 
 if TYPE_CHECKING:
     from batchgen.app.reports import Report
@@ -88,7 +89,11 @@ def run(
     runs.require_key(preview.plan.settings.provider, settings)
     show_preview(preview)
     is_watched = sys.stdin.isatty() and sys.stderr.isatty()
-    asks = is_watched and not yes and preview.may_cost_more_than(confirm_above)
+    if preview.former and not (yes or is_watched):
+        raise InputError(
+            f"{preview.name} was ordered from {preview.former} until now; add -y to order from another host and send it the key"
+        )
+    asks = is_watched and not yes and (bool(preview.former) or preview.may_cost_more_than(confirm_above))
     if asks and not click.confirm(preview.question(), err=True):
         click.echo("nothing was ordered")
         return 0
