@@ -81,7 +81,7 @@ class Settings:
         return value or None
 
     def secrets(self) -> frozenset[str]:
-        """Give every value that must not be shown: those of variables named like secrets, and the database's password, also as it is meant."""
+        """Give every value that must not be shown: those of variables named like secrets, and the database's password."""
         named = {value.strip() for name, value in self.env.items() if _SECRET_NAME.search(name) and not name.upper().endswith("_ENV")}
         password = _PASSWORD.match(self.db_url)
         return frozenset(named | ({password[1], unquote(password[1])} if password else set()) - {""})

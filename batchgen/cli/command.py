@@ -97,7 +97,6 @@ def command(name: str, *, examples: Sequence[str], **attributes: Any) -> Callabl
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code; nothing but our own bugs (exit 1) ever shows a traceback, and none shows a secret."""
     session = Session(chosen={})
-    sys.excepthook = lambda _kind, error, _trace: _report_bug(error, session)
     threading.excepthook = lambda thread: _report_bug(thread.exc_value, session)
     try:
         result = group.main(args=arguments, standalone_mode=False, prog_name="batchgen", obj=session)

@@ -90,9 +90,7 @@ def run(
     show_preview(preview)
     is_watched = sys.stdin.isatty() and sys.stderr.isatty()
     if preview.former and not (yes or is_watched):
-        raise InputError(
-            f"{preview.name} was ordered from {preview.former} until now; add -y to order from another host and send it the key"
-        )
+        raise InputError(f"{preview.name} was ordered from {preview.former} until now; -y agrees to another host, which gets the key")
     asks = is_watched and not yes and (bool(preview.former) or preview.may_cost_more_than(confirm_above))
     if asks and not click.confirm(preview.question(), err=True):
         click.echo("nothing was ordered")

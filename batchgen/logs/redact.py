@@ -39,8 +39,8 @@ _SECRET_NAME: Final = re.compile(r"(?i)authorization|api[-_]?key|password|passwd
 class Redactor:
     """Take secrets out of values of any kind.
 
-    ``secrets`` are literal values, known whole; each is also found percent-quoted or inside base64. Values of fewer than four characters are
-    too short to be told from ordinary text and are ignored.
+    ``secrets`` are literal values, known whole; each is also found percent-quoted or inside base64. Values of fewer than four characters
+    are too short to be told from ordinary text and are ignored.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
