@@ -84,14 +84,3 @@ def test_usage_errors_exit_two(cli: CommandLine, words: list[str]) -> None:
     assert 2 == answer.code
     assert answer.err
     assert "Traceback" not in answer.err
-
-
-def test_code_tags_run_nothing(cli: CommandLine) -> None:
-    """A YAML code tag is a located error, and its command is not carried out."""
-    cli.write_text("version: 1\nname: evil\nprompts:\n  - !!python/object/apply:os.system ['touch owned']\n", "evil.yaml")
-
-    answer = cli("plan", "evil.yaml")
-
-    assert 2 == answer.code
-    assert re.search(r"evil\.yaml:4:\d+: error\[E1\d\d\]", answer.err)
-    assert ["evil.yaml"] == list(cli.files())

@@ -34,7 +34,11 @@ class Desk:
     def plan(self, body: str, *, head: str = HEAD, environ: Mapping[str, str] | None = None, **options: Any) -> Plan:
         """Write the manifest and load it."""
         self.put("manifest.yaml", head + body)
-        return load(self.path, rules_for=rules_for, environ=environ or {}, **options)
+        return self.load(environ=environ or {}, **options)
+
+    def load(self, *, environ: Mapping[str, str], **options: Any) -> Plan:
+        """Load the manifest that lies there."""
+        return load(self.path, rules_for=rules_for, environ=environ, **options)
 
     def jobs(self, body: str, **options: Any) -> list[JobSpec]:
         """Give the rows of a manifest, in the order they come."""
@@ -48,6 +52,12 @@ class Desk:
         """Give the problems of a manifest that cannot be planned."""
         with pytest.raises(ManifestError) as caught:
             self.plan(body, **options)
+        return caught.value.problems
+
+    def refusal(self) -> Sequence[Problem]:
+        """Give the problems of the manifest that lies there and cannot be planned."""
+        with pytest.raises(ManifestError) as caught:
+            self.load(environ={})
         return caught.value.problems
 
     def places(self, body: str, **options: Any) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -37,14 +36,3 @@ def test_the_broken_manifests_cover_what_the_contract_names() -> None:
     assert len(texts) >= 30
     elsewhere = {"E100", "E202", "E203", "E309", "E503"}
     assert {code for code in CODES if code.startswith("E")} - elsewhere == seen
-
-
-@pytest.mark.parametrize("name", ["alias_bomb", "merge_key", "code_tag", "too_deep", "too_many_rows", "duplicate_key"])
-def test_a_hostile_manifest_is_refused_quickly(name: str) -> None:
-    """Code tags, bombs, depth and explosions cost no more than a moment."""
-    started = perf_counter()
-
-    with pytest.raises(ManifestError):
-        load(BROKEN / f"{name}.yaml", rules_for=rules_for, environ={})
-
-    assert perf_counter() - started < 0.5

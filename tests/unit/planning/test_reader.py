@@ -94,8 +94,3 @@ def test_dropping_a_node_leaves_the_rest() -> None:
 
     assert node.plain() == {"a": ["y"]}
     assert node.gaps == {"b"}
-
-
-def test_ten_thousand_brackets_are_too_deep() -> None:
-    """Whoever notices first, our bound or the parser's own."""
-    assert [code for code, _, _ in problems("[" * 10_000)] == ["E108"]
