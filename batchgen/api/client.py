@@ -25,11 +25,12 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from batchgen.api.addresses import MAX_URL_CHARS, Policy, is_loopback_host
+from batchgen.api.addresses import MAX_URL_CHARS, Policy
 from batchgen.api.endpoint import Endpoint
 from batchgen.api.envelope import excerpt
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
+from batchgen.core.hosts import is_loopback_host
 from batchgen.core.ports import Answer, Fetched, Sink
 from batchgen.core.secrets import spellings
 
@@ -521,6 +522,8 @@ def _tls_words(error: ssl.SSLError) -> str:
 
 
 def _system_words(error: OSError) -> str:
-    """Prefer the system's text for an error number: asyncio puts the address in its place."""
+    """Prefer the system's text for an error number: asyncio puts the address in its place. TLS has numbers and words of its own."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
     number = error.errno
     return os.strerror(number) if number is not None and number in errno.errorcode else str(error.strerror)

@@ -1,6 +1,5 @@
 """Check ``provider:`` and ``notify:``: the only sections that read the environment. Values are never quoted in a message."""
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from batchgen.core.dialects import Rules
+from batchgen.core.hosts import is_loopback_host
 from batchgen.planning.describing import read_vendor
 from batchgen.planning.findings import SECRET, Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Provider
@@ -99,19 +99,11 @@ def base_url(address: str) -> str:
         raise ValueError("not a well-formed address") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("an address must begin with https:// and a host")
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not is_loopback_host(host):
         raise ValueError("http is allowed on loopback only; use https")
     if "@" in parts.netloc or "?" in address or "#" in address:
         raise ValueError("an address must not hold a user, a query or a fragment")
     return address.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.casefold() == "localhost"
 
 
 def _description(section: Provider, use: str, reader: "_Reader", folder: FilePath, vendors: Vendors) -> dict[str, Any] | None:

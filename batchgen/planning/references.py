@@ -1,7 +1,6 @@
 """Check declared reference images: small regular image files below the allowed folders, or public https addresses."""
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError
+from batchgen.core.hosts import is_public_host
 from batchgen.planning.findings import Findings
 from batchgen.planning.manifest import Manifest, Reference
 from batchgen.planning.opening import UnreadableError, is_folder, open_regular
@@ -111,15 +111,6 @@ def _checked_url(url: str) -> str:
         raise _RefusedError("has an address that is not well-formed") from None
     if parts.scheme != "https" or not host or "@" in parts.netloc or port not in {None, 443}:
         raise _RefusedError("needs a plain https address")
-    if not _is_public(host):
+    if not is_public_host(host):
         raise _RefusedError("has an address that is not public")
     return url
-
-
-def _is_public(host: str) -> bool:
-    if "." not in host.rstrip(".") and ":" not in host:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return not host.rstrip(".").rsplit(".", 1)[-1].isdecimal()

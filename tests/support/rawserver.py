@@ -69,8 +69,8 @@ class Visit:
         self.writer.transport.abort()
 
 
-CERTIFICATE = Path(__file__).parent / "selfsigned.pem"
-"""A certificate with its key, for tests only, trusted by nobody."""
+CERTIFICATE, EXPIRED, ELSEWHERE = (Path(__file__).parent / f"{name}.pem" for name in ("selfsigned", "expired", "elsewhere"))
+"""Certificates with their keys, for tests only, trusted by nobody: two for this machine, the second past its time, and one for another."""
 
 Script = Callable[[Visit], Awaitable[None]]
 
@@ -146,10 +146,10 @@ async def listening(script: Script, *, tls: ssl.SSLContext | None = None) -> Asy
         await asyncio.gather(*scripts)
 
 
-def self_signed() -> ssl.SSLContext:
-    """Give a server's TLS settings with the test certificate, which nobody trusts (localhost and 127.0.0.1)."""
+def self_signed(certificate: Path = CERTIFICATE) -> ssl.SSLContext:
+    """Give a server's TLS settings with a test certificate, which nobody trusts (localhost and 127.0.0.1)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(certificate)
     return context
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.api.addresses import Policy, is_loopback_host, is_public
+from batchgen.api.addresses import Policy
+from batchgen.core.hosts import is_loopback_host, is_public
 
 ABROAD = Policy(loopback=False)
 AT_HOME = Policy(loopback=True)

@@ -378,3 +378,10 @@ def test_a_structure_is_no_prompt(desk: Desk) -> None:
     problems = desk.problems("prompts: [{file: a.jsonl, prompt: p}]\n")
 
     assert [(2, "E203")] == [(problem.line, problem.code) for problem in problems]
+
+
+@pytest.mark.parametrize("path", ["p/" * 3_000 + "a.txt", "p/" * 3_000 + "*.txt", "a" * 300 + ".txt", "a" * 300 + "*.txt"])
+def test_a_path_that_is_too_long_is_a_problem_of_its_line(desk: Desk, path: str) -> None:
+    """Prompt files, and the folder of the references: no system can open them, and none of the questions about them raises."""
+    assert desk.places(f"prompts: [{{file: '{path}'}}]\n") == ["4:18 E201"]
+    assert "E207" in "".join(desk.places(f"prompts: [a]\nreferences_root: '{path}'\n"))
