@@ -523,7 +523,8 @@ def _tls_words(error: ssl.SSLError) -> str:
 
 def _system_words(error: OSError) -> str:
     """Prefer the system's text for an error number: asyncio puts the address in its place. TLS has numbers and words of its own."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+    said: str | None = getattr(error, "verify_message", None)  # of an ssl.SSLCertVerificationError; aiohttp's subclass lacks it
+    if said:
+        return said
     number = error.errno
     return os.strerror(number) if number is not None and number in errno.errorcode else str(error.strerror)

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
-from batchgen.api.addresses import is_loopback_host
 from batchgen.app.reports import Report
 from batchgen.core.dialects import Accounts, Attachment, Call, Dialect, Priced, Uploads
 from batchgen.core.errors import InputError, ManifestError
+from batchgen.core.hosts import is_loopback_host
 from batchgen.testing.calls import CANARY
 from batchgen.testing.examples import Example
 from batchgen.testing.findings import Findings
