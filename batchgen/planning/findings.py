@@ -51,8 +51,7 @@ class Findings:
         count = self._counts.get(code, 0) + 1
         self._counts[code] = count
         if count <= MOST:
-            said, help_ = SECRET.sub(_HIDDEN, message), SECRET.sub(_HIDDEN, hint)
-            problem = Problem(code=code, message=said, path=path, line=line, column=column, hint=help_, severity=severity)
+            problem = Problem(code=code, message=hidden(message), path=path, line=line, column=column, hint=hidden(hint), severity=severity)
             self._problems[problem] = None
 
     def here(self, code: str, message: str, line: int, column: int, *, hint: str = "") -> None:
@@ -89,6 +88,11 @@ class Findings:
                 severity: Severity = "warning" if code.startswith("W") else "error"
                 ordered.append(Problem(code=code, message=message, path=self.shown_path, severity=severity))
         return ordered
+
+
+def hidden(text: str) -> str:
+    """Give the text without anything that looks like a key."""
+    return SECRET.sub(_HIDDEN, text)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from batchgen.planning.findings import Findings, did_you_mean
+from batchgen.planning.findings import SECRET, Findings, did_you_mean, hidden
 from batchgen.planning.names import Names
 from batchgen.planning.orders import Filter
 from batchgen.planning.scalars import Value
@@ -15,7 +15,9 @@ def forced_params(sets: Sequence[str], names: Names, findings: Findings) -> dict
     forced: dict[str, Value] = {}
     for word in sets:
         name, _, value = word.partition("=")
-        if not value:
+        if SECRET.search(word):
+            _tell(findings, "--set", word, "this looks like a key; a key must not stand on the command line", code="E110")
+        elif not value:
             _tell(findings, "--set", word, "must be PARAM=VALUE")
         elif name not in names.params:
             _tell(findings, "--set", word, f"unknown parameter {name!r}", did_you_mean(name, names.params))
@@ -46,5 +48,5 @@ def row_filter(only: Sequence[str], sweeps: Sequence[str], names: Names, finding
     )
 
 
-def _tell(findings: Findings, option: str, word: str, message: str, hint: str = "") -> None:
-    findings.elsewhere("E309", message, f"{option} {word}", hint=hint)
+def _tell(findings: Findings, option: str, word: str, message: str, hint: str = "", *, code: str = "E309") -> None:
+    findings.elsewhere(code, message, f"{option} {hidden(word)}", hint=hint)
