@@ -112,7 +112,7 @@ def show_preview(preview: "Preview") -> None:
     for text in preview.lines():
         output.say(text)
     provider = preview.plan.settings.provider
-    for address in filter(None, (provider.base_url, provider.sync_base_url)):
+    for address in () if provider.use == "sim" else filter(None, (provider.base_url, provider.sync_base_url)):
         output.say(f"  orders and the key go to {address}")
 
 

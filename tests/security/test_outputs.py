@@ -142,16 +142,21 @@ def test_row_28_children_get_a_clean_environment_and_clean_words(cli: CommandLin
 
 
 def _children_of(pid: int) -> bytes:
-    """Read the words and the environment of every child of a process."""
+    """Read the words and the environment of every child of a process that has become a program of its own."""
     found = b""
+    own = _read(pid, "cmdline")
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            for name in ("cmdline", "environ"):
-                try:
-                    found += (Path("/proc") / child / name).read_bytes()
-                except OSError:  # it has ended
-                    continue
+            words = _read(child, "cmdline")
+            found += words + _read(child, "environ") if words != own else b""
     return found
+
+
+def _read(pid: int | str, name: str) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / name).read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 @pytest.mark.parametrize(
