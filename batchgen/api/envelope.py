@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn
 
+from batchgen.core.secrets import without_queries
+
 MAX_BYTES: Final = 1 << 20
 """A longer answer is not read at all."""
 
@@ -41,8 +43,8 @@ def parse(body: bytes) -> Mapping[str, object] | None:
 
 
 def excerpt(body: bytes, chars: int = _EXCERPT_CHARS) -> str:
-    """Give the beginning of a body as text on one line, for a person to recognise it."""
-    text = " ".join(body[: 4 * chars].decode("utf-8", "replace").split())
+    """Give the beginning of a body as text on one line, for a person to recognise it; no address in it keeps its query."""
+    text = without_queries(" ".join(body[: 4 * chars].decode("utf-8", "replace").split()))
     return text[:chars] if text else "empty body"
 
 

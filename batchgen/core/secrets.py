@@ -1,10 +1,12 @@
-"""How a secret may be written down: what to look for where it must not stand. Pure."""
+"""How a secret may be written down: what to look for where it must not stand, and what to leave out of words of others. Pure."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+_QUERY: Final = re.compile(r"\?[\w.%+\[\]-]+=[^\s\"'<>`]*")
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
@@ -14,6 +16,11 @@ def spellings(secret: str) -> frozenset[str]:
     Of base64 only the letters are given that the secret alone decides; what stands around it in the same bytes changes the others.
     """
     return frozenset({secret, quote(secret, safe=""), *_in_base64(secret.encode())})
+
+
+def without_queries(text: str) -> str:
+    """Give the text without the queries of the addresses in it, where signatures stand; host and path stay."""
+    return _QUERY.sub("?…", text)
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:

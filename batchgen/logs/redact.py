@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-from batchgen.core.secrets import spellings
+from batchgen.core.secrets import spellings, without_queries
 
 HIDDEN: Final = "[redacted]"
 _MIN_SECRET: Final = 4
@@ -30,7 +30,6 @@ _SUSPECT: Final = rf"(?i:bearer|basic|sk[-_]|://|base64|\?[\w.%+-]+=|[A-Za-z0-9+
 _AUTHORIZATION: Final = re.compile(r"(?i)\b(bearer(?:\s+|%20)|basic\s+(?=[\w+/=-]{16}))[^\s\"',;]+")
 _TOKEN: Final = re.compile(r"(?i)\b(sk[-_])[\w-]{6,}")
 _URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s\"'<>`]+)")
-_QUERY: Final = re.compile(r"\?[\w.%+\[\]-]+=[^\s\"'<>`]*")
 _DATA_URI: Final = re.compile(r"(?i)data:([\w.+/-]*)[^,\s]*;base64,[A-Za-z0-9+/=_%-]*")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 _SECRET_NAME: Final = re.compile(r"(?i)authorization|api[-_]?key|password|passwd|secret|cookie")
@@ -61,7 +60,7 @@ class Redactor:
         text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
         text = _TOKEN.sub(rf"\1{HIDDEN}", text)
         text = _URL.sub(_url, text)
-        text = _QUERY.sub("?…", text)
+        text = without_queries(text)
         text = _BASE64.sub(lambda found: f"[{len(found[0])} characters of base64]", text)
         return _CONTROL.sub(_escaped, text)
 

@@ -27,6 +27,7 @@ from batchgen.core.readings import (
     Unproven,
     Unreadable,
 )
+from batchgen.core.secrets import without_queries
 
 MAX_MATCHED_CHARS: Final = 2000
 """Rules look at no more of an error than this."""
@@ -57,7 +58,7 @@ def opened(about: Description, reply: Reply) -> Answer:
     """Open a reply, whatever it holds."""
     body = parse(reply.body)
     words = (value.strip() for pointer in about.error for value in found(body, pointer) if isinstance(value, str))
-    error = "; ".join(dict.fromkeys(word for word in words if word))[:MAX_MATCHED_CHARS]
+    error = without_queries("; ".join(dict.fromkeys(word for word in words if word)))[:MAX_MATCHED_CHARS]
     whole = f"HTTP {reply.status}: {excerpt(reply.body)}"
     return Answer(
         status=reply.status,

@@ -9,6 +9,7 @@ from batchgen.api.envelope import excerpt, parse
 from batchgen.api.pointers import amount, found, usable_id, usable_urls
 from batchgen.core.dialects import Reply
 from batchgen.core.money import Micros
+from batchgen.core.secrets import without_queries
 
 SUCCESS_CODES: Final = frozenset({"20000", "0", "200"})
 AUTH_CODE: Final = "20001"
@@ -154,7 +155,7 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         value = value.get("message")
     if isinstance(value, str):
-        yield value.strip()[:_MAX_MESSAGE_CHARS]
+        yield without_queries(value).strip()[:_MAX_MESSAGE_CHARS]
 
 
 def _seconds(value: object) -> Decimal | None:

@@ -9,6 +9,7 @@ from batchgen.api.pointers import delivered, found, retry_after_s
 from batchgen.api.statuses import refusal
 from batchgen.core.dialects import Reply
 from batchgen.core.readings import Rejected, Stopped, SubmitReading, Throttled, Unproven, Unreadable
+from batchgen.core.secrets import without_queries
 
 Meaning = Literal["moderated", "quota", "auth", "throttled", "model"]
 
@@ -59,7 +60,7 @@ def opened(reply: Reply) -> Answer:
         body=body,
         is_error=isinstance(error, dict) and bool(message),
         words=tuple(text.strip().lower() for text in _texts(body, "/error/code", "/error/type")),
-        message=message[:_MAX_MESSAGE_CHARS] or _whole(reply),
+        message=without_queries(message)[:_MAX_MESSAGE_CHARS] or _whole(reply),
         retry_after_s=retry_after_s(reply.headers),
     )
 
