@@ -15,11 +15,10 @@ _PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR
 
 @dataclass(slots=True, kw_only=True)
 class RecordingVendor:
-    """What arrived; with ``echoes_key`` every order is refused in a message that quotes the key."""
+    """What arrived."""
 
     url: str
     seen: list[Arrived] = field(default_factory=list)
-    echoes_key: bool = False
 
     @property
     def orders(self) -> list[Arrived]:
@@ -41,9 +40,6 @@ class RecordingVendor:
         self.seen.append(request)
         if request.path.startswith("/files/"):
             return "image/png", _PNG
-        if request.method == "POST" and self.echoes_key:
-            message = f"unsupported model; your header was {request.headers.get('authorization')}"
-            return "application/json", json.dumps({"code": 20002, "msg": message, "data": None}).encode()
         return "application/json", json.dumps({"code": 20000, "msg": "ok", "data": self._data(request)}).encode()
 
     def _data(self, request: Arrived) -> dict[str, object]:
@@ -56,9 +52,9 @@ class RecordingVendor:
 
 
 @contextmanager
-def open_recording_vendor(*, echoes_key: bool = False) -> Iterator[RecordingVendor]:
+def open_recording_vendor() -> Iterator[RecordingVendor]:
     """Serve on loopback until the block ends; every answer sets a cookie, which nobody may send back."""
-    vendor = RecordingVendor(url="", echoes_key=echoes_key)
+    vendor = RecordingVendor(url="")
 
     def answer(request: Arrived) -> Answer:
         kind, content = vendor.answer(request)
