@@ -109,11 +109,12 @@ def test_row_28_no_option_takes_a_key(cli: CommandLine) -> None:
     """There is none to type it into, neither our own nor a parameter's; the refusal does not say it back."""
     cli.write(study("http://127.0.0.1:9", ["a gate"]))
 
-    for words in (["run", "study.yaml", "-y", f"--api-key={CANARY}"], ["run", "study.yaml", "-y", "--set", f"api_key={CANARY}"]):
-        refused = cli(*words)
+    for words in ([f"--api-key={CANARY}"], ["--set", f"api_key={CANARY}"], ["--set", f"quality={CANARY}"]):
+        refused = cli("plan", "study.yaml", "--offline", *words)
 
         assert 2 == refused.code
         assert CANARY not in refused.out + refused.err
+    assert "error[E110]" in refused.err
 
 
 def test_row_28_children_get_a_clean_environment_and_clean_words(cli: CommandLine) -> None:
@@ -261,7 +262,7 @@ def test_row_36_neither_prompt_nor_message_steers_terminal_or_log(cli: CommandLi
 
     with open_host(answer) as host:
         cli.write(study(host.url, [STEERING], notify=[{"command": ["no\x1bsuch"]}]))
-        cli.write_text("version: 1\n", "odd\x1b[31m.yaml")
+        cli.write(study(host.url, ["a gate"]), "odd\x1b[31m.yaml")
         ran = cli("run", "study.yaml", "-y")
         key = cli.jobs()[0]["key"]
         commands = (["status"], ["jobs"], ["show", key], ["events"], ["verify"], ["validate", "study.yaml", "odd\x1b[31m.yaml"])

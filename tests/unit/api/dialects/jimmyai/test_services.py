@@ -62,7 +62,7 @@ def test_uploads_are_the_same_bytes_each_time() -> None:
         ({"code": "0", "data": {"url": URL}}, 500, Uploaded(url=URL)),
         ({"data": {"url": URL}}, 201, Uploaded(url=URL)),
         ({"url": URL}, 200, Uploaded(url=URL)),
-        ({"url": URL}, 500, Trouble(message=f'HTTP 500: {{"url": "{URL}"}}')),
+        ({"url": URL}, 500, Trouble(message=f'HTTP 500: {{"url": "{URL.partition("?")[0]}?…"}}')),
         ({"code": -1, "msg": "boom", "data": {"url": URL}}, 200, Trouble(message="boom")),
         ({"code": 20000, "msg": "ok", "data": {"url": "upload/mug.png"}}, 200, Trouble(message="the answer names no usable address")),
         ({"code": 20000, "msg": "ok", "data": None}, 200, Trouble(message="the answer names no usable address")),
