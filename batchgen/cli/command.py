@@ -150,5 +150,5 @@ def _report_bug(error: BaseException | None, session: Session) -> None:
     from batchgen.logs.redact import Redactor
 
     text = "".join(traceback.format_exception(error))
-    output.say(Redactor(session.secrets()).text(text), err=True)
-    output.say("error: this is a bug of batchgen; every recorded state is safe, and the same command goes on from it", err=True)
+    click.echo(Redactor(session.secrets()).text(text), err=True, nl=False)
+    click.echo("error: this is a bug of batchgen; every recorded state is safe, and the same command goes on from it", err=True)

@@ -32,6 +32,7 @@ from batchgen.core.states import Outcome
 from batchgen.files.folders import Root, disk_errors, open_new, open_regular, sync, write_all
 
 LIMIT_BYTES: Final = 8 * 1024 * 1024
+_MOST_BYTES: Final = 8 * LIMIT_BYTES
 _CHUNK_BYTES: Final = 64 * 1024
 _OUTCOME_BYTES: Final = 2048
 """Room kept for the outcome of each open order; a task id of 256 characters fits in any spelling."""
@@ -101,7 +102,10 @@ def read(folder: Path, database: str) -> History:
         if file is None:
             raise FileError(f"{root.path / name} is no ordinary file")
         with file:
-            return _told(root.path / name, file.readall(), database)
+            content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise FileError(f"{root.path / name} is too large for a journal; move it away")
+    return _told(root.path / name, content, database)
 
 
 class OrderJournal:
@@ -297,7 +301,7 @@ def _facts(line: bytes) -> Mapping[str, object] | None:
         return None
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return facts if isinstance(facts, Mapping) else None
 
