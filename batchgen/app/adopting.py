@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from batchgen.core import events as e
 from batchgen.core.errors import IllegalTransitionError, InputError, StaleJobError, StoreError
 from batchgen.core.jobs import Change, JobId, Recorded
 from batchgen.core.states import Outcome, State
-from batchgen.files import journal
+from batchgen.files import folderlock, journal
 from batchgen.files.journal import Entry, History
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
@@ -55,9 +56,10 @@ def adopt(settings: Settings, batch: str | None, *, reason: str) -> tuple[Adopti
     """
     if not reason.strip():
         raise InputError("--reason must say why; it is kept with the decision")
-    with database.writing(settings) as thread, RunLock(settings.db_url):
+    with database.writing(settings) as thread, RunLock(settings.db_url), ExitStack() as stack:
         found = queries.batch_named(thread.engine, batch)
         folder = Path(RunSettings.from_json(queries.latest_plan(thread.engine, found.id).settings).output.dir)
+        stack.enter_context(folderlock.held(folder))
         name, here = journals.position(thread)
         history = journal.read(folder, name)
         unknown = journals.unknown(thread, history, here)

@@ -19,6 +19,7 @@ from batchgen.core.errors import InputError
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
+from batchgen.files import folderlock
 from batchgen.logs import lines as diary
 from batchgen.planning.settings import RunSettings, deadline_after
 from batchgen.settings import Settings
@@ -90,10 +91,10 @@ def work(
         run = RunSettings.from_json(plan.settings)
         key = require_key(run.provider, settings)
         diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
-        journals.require_current(thread, Path(run.output.dir), batch=stored.name, command=database.command(settings))
         _require_allowance(run, wishes)
-        now = SystemClock().now()
-        with vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
+        folder, now = Path(run.output.dir), SystemClock().now()
+        with folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
+            journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
             shift = Shift(
                 batch=stored.name,
                 batch_id=stored.id,

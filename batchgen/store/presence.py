@@ -30,7 +30,7 @@ def require_same(path: Path, opened: Identity | None) -> None:
     if identity(path) != opened:
         raise SchemaError(
             f"the job database was removed or replaced while it was in use: {path}; put the file back, or a backup of it, and resume; "
-            "what was ordered since then stands in the log"
+            "what was ordered since then stands in the log and in the journal"
         )
 
 
