@@ -63,7 +63,7 @@ class Patience:
 
 
 class _ForbiddenAddressError(OSError):
-    """A download wanted to reach an address that the policy refuses. An OSError, because aiohttp lets only those through."""
+    """A download wanted to reach the named host, which the policy refuses. An OSError, because aiohttp lets only those through."""
 
 
 class _GuardedResolver(aiohttp.ThreadedResolver):
@@ -76,7 +76,7 @@ class _GuardedResolver(aiohttp.ThreadedResolver):
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[aiohttp.abc.ResolveResult]:
         found = await super().resolve(host, port, family)
         if not all(self._policy.allows(host, result["host"]) for result in found):
-            raise _ForbiddenAddressError
+            raise _ForbiddenAddressError(host)
         return found
 
 
@@ -204,9 +204,10 @@ class HttpClient:
             async with asyncio.timeout(self._download_timeout_s):
                 return await self._follow(target, sink)
         except (aiohttp.ClientError, OSError) as error:
-            is_forbidden = any(isinstance(cause, _ForbiddenAddressError) for cause in _causes(error))
-            told = "its address is not public" if is_forbidden else _told(error)
-            failure = DownloadError(f"{host}: {told}", host=host, forbidden=is_forbidden)
+            # A redirect may have led elsewhere, so the refused host is the one to name.
+            refused = next((str(cause) for cause in _causes(error) if isinstance(cause, _ForbiddenAddressError)), None)
+            told = f"{host}: {_told(error)}" if refused is None else f"{refused}: its address is not public"
+            failure = DownloadError(told, host=refused or host, forbidden=refused is not None)
         raise failure
 
     async def close(self) -> None:
@@ -392,7 +393,7 @@ class HttpClient:
         """Open the socket of a download: the last gate, which addresses written into a URL pass without the resolver."""
         family, kind, protocol, _, address = info
         if not self._policy.allows_socket(str(address[0])):
-            raise _ForbiddenAddressError
+            raise _ForbiddenAddressError(address[0])
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _session(self, connector: aiohttp.TCPConnector, headers: Mapping[str, str]) -> aiohttp.ClientSession:
