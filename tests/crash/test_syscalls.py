@@ -28,10 +28,11 @@ def calls(stage: Stage) -> Counter[tuple[str, str]]:
 
 
 def _struck(stage: Stage, chosen: list[Point]) -> list[str]:
-    """Strike at some points, and list what is wrong; most of them must be reached."""
+    """Strike at some points, and list what is wrong; most of those where the run is not ended early must be reached."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = list(pool.map(partial(strike, stage), chosen))
-    assert sum(each.is_hit for each in told) >= len(chosen) // 2
+    hits = [each.is_hit for each in told if not each.point.stays]
+    assert sum(hits) >= len(hits) * 2 // 3
     return [f"{each.point}: {text}" for each in told for text in each.findings.sentences()]
 
 
