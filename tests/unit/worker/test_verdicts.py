@@ -68,6 +68,7 @@ def test_an_unproven_order_is_sent_again_twice_by_decision() -> None:
     verdicts = [_JUDGE.submitted(answer, job(unproven=tries), now=START, chance=0.5) for tries in range(3)]
 
     assert [e.SubmitUnproven, e.SubmitUnproven, e.SubmitGivenUp] == [type(verdict) for verdict in verdicts]
+    assert {"server"} == {verdict.reason for verdict in verdicts}
     assert verdicts[0].next_at > START + timedelta(seconds=2)
 
 
@@ -78,6 +79,7 @@ def test_one_attempt_means_one_attempt() -> None:
     assert isinstance(judge.submitted(NotSent(message=""), job(), now=START, chance=0), e.SubmitUnreachable)
     assert isinstance(judge.submitted(r.Unproven(message=""), job(), now=START, chance=0), e.SubmitGivenUp)
     assert not judge.may_regenerate(e.RenderFailed(reason="transient"), job())
+    assert Judge(limits=limits(attempts=2)).may_regenerate(e.RenderFailed(reason="transient"), job())
 
 
 @pytest.mark.parametrize(
