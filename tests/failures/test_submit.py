@@ -328,7 +328,7 @@ def _place(name: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("name", "said"),
     [("refused", "(Connection refused)"), ("no such name", "connect error ("), ("TLS cut", "connect error (")],
-    ids=lambda word: f"S1 {word}",
+    ids=["S1 refused", "S1 no such name", "S1 TLS cut"],
 )
 def test_order_that_cannot_be_sent_is_tried_as_often_as_allowed(cli: CommandLine, name: str, said: str) -> None:
     """S1: nothing was sent, nothing is booked; after the tries of the manifest the row has failed as unreachable."""
