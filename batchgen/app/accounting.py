@@ -145,6 +145,17 @@ def weigh(reading: Reading | None, bearing: Bearing, log: Log, *, wanted: int | 
             return
 
 
+def shortfall(account: Account | None, *, rows: int, wanted: int | None, unit: str) -> str:
+    """Say what an account still holds, as far as it is told, and what the rows that are left need."""
+    held = []
+    if account is not None and account.available is not None:
+        held.append(f"{shown(account.available, unit)} available")
+    if account is not None and account.quota is not None:
+        held.append(f"the key may spend {shown(account.quota, unit)} more, {shown(account.quota_used, unit)} are used")
+    needs = "needs" if rows == 1 else "need"
+    return "; ".join([*held, f"{counted(rows, 'row')} left {needs} {shown(wanted, unit)}"])
+
+
 def _told(reading: Reading, host: str) -> Account:
     match reading:
         case Account():

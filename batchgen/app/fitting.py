@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -32,6 +32,8 @@ from batchgen.worker.recorder import Recorder
 from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Judge
 
+_MIN_KEY_CHARS: Final = 16
+"""Of a shorter key, four characters would be too much to show."""
 _LONGEST_PAUSE_S: Final = 86_400.0
 _LONGEST_SILENCE_S: Final = 900.0
 """How long a vendor may keep us from ordering, and from asking after what is paid; a longer wish is taken for junk."""
@@ -63,6 +65,13 @@ class Plan:
     dialect: Dialect
     base_url: str
     posts_at_once: int
+    key: str | None = field(default=None, repr=False)
+
+    @property
+    def key_named(self) -> str:
+        """Name the API key so that its owner knows which one it is: by its variable and its last four characters, and no more of it."""
+        named = f"the API key in {self.run.provider.api_key_env}"
+        return f"{named} (it ends in {self.key[-4:]})" if self.key is not None and len(self.key) >= _MIN_KEY_CHARS else named
 
 
 def library_of(run: RunSettings) -> ReferenceLibrary:
@@ -90,7 +99,7 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
         log=log,
         progress=progress,
         address=f"the API address {plan.base_url} (provider.base_url)",
-        key=f"the API key in {plan.run.provider.api_key_env}",
+        key=plan.key_named,
     )
     steps = Steps(
         recorder=Recorder(ledger=ports.ledger, journal=ports.journal, clock=ports.clock, log=log, progress=progress),

@@ -42,7 +42,6 @@ from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Stop
 from batchgen.worker.engine import Engine
-from batchgen.worker.progress import Progress
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
@@ -80,8 +79,9 @@ class Shift:
         log.info("run.started", batch=self.batch, run=run_id)
         ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=Exit.BUG)
         try:
-            engine, balance = asyncio.run(self._work(run_id, watch=watch, fit=fit))
-            report = self._report(engine.bearing.stop, engine.bearing.progress)
+            engine, account = asyncio.run(self._work(run_id, watch=watch, fit=fit))
+            report = self._report(engine, account)
+            balance = None if account is None else account.available
             ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code, balance_after=balance)
             ending = None if engine.left_orders_open else ending
             log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
@@ -97,7 +97,7 @@ class Shift:
         except StoreError as error:
             diary.get("run").error("run.end_not_recorded", run=run_id, why=str(error))
 
-    async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, int | None]:
+    async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, Account | None]:
         """Work; give the engine and what the account holds afterwards."""
         inspector = Inspector()
         namer = Namer(self.run.output.name, batch=self.run.name)
@@ -149,6 +149,7 @@ class Shift:
             dialect=self.vendor.dialect,
             base_url=self.vendor.endpoint.base_url,
             posts_at_once=posts_at_once,
+            key=self.vendor.endpoint.key,
         )
 
     async def _look_up(self, client: Client) -> PriceList | None:
@@ -168,12 +169,12 @@ class Shift:
         wanted = await asyncio.to_thread(self._wanted, engine) if isinstance(reading, Account) else None
         accounting.weigh(reading, engine.bearing, diary.get("run"), wanted=wanted, unit=self.vendor.dialect.unit)
 
-    async def _close_account(self, client: Client, engine: Engine) -> int | None:
+    async def _close_account(self, client: Client, engine: Engine) -> Account | None:
         """See what is left; not when there is hurry or the key is no good."""
         if engine.bearing.stop is not None and (engine.bearing.stop.reason == "interrupted" or not engine.bearing.may_ask):
             return None
         reading = await accounting.read_account(client, self.vendor.dialect)
-        return reading.available if isinstance(reading, Account) else None
+        return reading if isinstance(reading, Account) else None
 
     def _wanted(self, engine: Engine) -> int | None:
         """Give what the rows that are still to be ordered may cost, in micros; None when some have no known price."""
@@ -222,9 +223,10 @@ class Shift:
             problems=tuple(progress.problems),
         )
 
-    def _report(self, stop: Stop | None, progress: Progress) -> Report:
+    def _report(self, engine: Engine, account: Account | None) -> Report:
+        stop, progress = engine.bearing.stop, engine.bearing.progress
         try:
-            return self._counted(stop, progress)
+            return self._counted(engine, account)
         except StoreError as error:
             return Report(
                 batch=self.batch, exit_code=Exit.STORAGE, reason="storage", message=stop.message if stop else str(error), totals={},
@@ -232,7 +234,8 @@ class Shift:
                 money="the database cannot be read", command=database.command(self.settings),
             )  # fmt: skip
 
-    def _counted(self, stop: Stop | None, progress: Progress) -> Report:
+    def _counted(self, engine: Engine, account: Account | None) -> Report:
+        stop, progress = engine.bearing.stop, engine.bearing.progress
         totals = queries.totals(self.thread.engine, self.batch_id)
         missing = missing_files(self.thread.engine, self.batch)
         undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
@@ -241,7 +244,7 @@ class Shift:
             batch=self.batch,
             exit_code=stop.exit_code if stop else 3 if undecided else 0,
             reason=reason,
-            message=stop.message if stop else "",
+            message=self._why(stop, engine, account, rows=totals.states[State.PLANNED]),
             totals=dict(totals.states),
             needs_decision=undecided,
             saved=progress.saved,
@@ -250,6 +253,13 @@ class Shift:
             money=money(totals, queries.doubts(self.thread.engine, self.batch_id), self.vendor.dialect.unit),
             command=database.command(self.settings),
         )
+
+    def _why(self, stop: Stop | None, engine: Engine, account: Account | None, *, rows: int) -> str:
+        """Say why the run stopped, and where it stopped for want of money, how much there is and how much is needed."""
+        if stop is None or stop.reason not in {"balance", "quota"}:
+            return stop.message if stop else ""
+        unit = self.vendor.dialect.unit
+        return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine), unit=unit)}"
 
 
 def _boot_id() -> str:

@@ -195,7 +195,10 @@ ROWS = (
         id="S10 HTTP 402 while a task runs",
         faults=(HONEST, says(402, {"error": {"message": "pay first"}})),
         left=Fate(code=6, jobs=(SAVED, "planned(balance): refused", "planned"), money=("0.03", "0", "0"), posts=2, charges=1),
-        said=("stopped: the account's balance is used up (pay first)", "2 left; go on with"),
+        said=(
+            "stopped: the account's balance is used up (pay first); 100 coin available; 2 rows left need 0.06 coin",
+            "2 left; go on with",
+        ),
         changes={"limits": {"in_flight": 2, "submit_rate": "2/s"}},
     ),
     *(
@@ -206,7 +209,7 @@ ROWS = (
                 code=4, jobs=("submitted: accepted", "planned(auth): refused", "planned"), money=("0.03", "0", "0"), posts=2, charges=1
             ),
             said=(
-                "stopped: the API key in JIMMYAI_API_KEY",
+                "stopped: the API key in JIMMYAI_API_KEY (it ends in aa11) was rejected (",
                 "was rejected",
                 "1 paid task waits at the vendor; how long the results are kept: ",
             ),
