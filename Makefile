@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme bench bench-verify crash crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
+.PHONY: help demo test check format readme bench bench-verify crash-night crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -52,9 +52,13 @@ bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (abo
 	@mkdir -p $(BUILD)
 	$(BIN)/python bench/verify.py --keep $(BUILD)
 
-KILLS ?= 200
-crash: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=200)
+KILLS ?= 500
+crash-night: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=500)
 	$(BIN)/python tests/crash/random_kills.py --kills $(KILLS)
+
+PAIRS ?= 300
+crash-twice: $(STAMP) ## a second death while a dead run is resumed, at calls through the ports (PAIRS=300)
+	$(BIN)/python tests/crash/double_faults.py --pairs $(PAIRS)
 
 EVERY ?= 1
 crash-syscalls: $(STAMP) ## death at every system call of a small run; with ERRORS=1 disk errors (needs strace; EVERY=1)
@@ -63,6 +67,7 @@ crash-syscalls: $(STAMP) ## death at every system call of a small run; with ERRO
 CUTS ?= 100
 crash-power: $(STAMP) ## power cuts on a file system of our own (needs root and loop devices; CUTS=100 of each kind)
 	$(BIN)/python tests/crash/power_cuts.py --cuts $(CUTS)
+
 SIZES ?= 50
 disk-full: $(STAMP) ## disks that fill up under database, pictures or both, SIZES times each (needs root)
 	$(BIN)/python tests/crash/disk_full.py --sizes $(SIZES)
