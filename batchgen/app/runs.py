@@ -90,7 +90,7 @@ def work(
         plan = queries.latest_plan(thread.engine, stored.id)
         run = RunSettings.from_json(plan.settings)
         key = require_key(run.provider, settings)
-        diary.configure(settings.log_file, secrets=[key], console=watch is None or not os.isatty(2))
+        diary.configure(settings.log_file, secrets=[key, *settings.secrets()], console=watch is None or not os.isatty(2))
         _require_allowance(run, wishes)
         folder, now = Path(run.output.dir), SystemClock().now()
         with folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
