@@ -14,6 +14,9 @@ from tests.support.cli import CommandLine, study, wait_until
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 pytestmark = pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
 
+PATIENCE_S = 100.0
+"""How long a command may take to get somewhere on a machine that has much else to do."""
+
 
 class Clock:
     """The wall clock of one process, as far from the true one as a file says; the monotonic one and file times stay true."""
@@ -60,7 +63,7 @@ def test_t15_runs_under_other_clocks_expire_nothing_and_order_nothing_twice(
     for number, offset in enumerate(("+4d", "-4d", "+1h", "-1h"), start=1):
         clock.set(offset)
         with cli.background("run", "study.yaml", "-y", **clock.environment) as running:
-            wait_until(lambda target=number * 3: vendor.posts >= target)
+            wait_until(lambda target=number * 3: vendor.posts >= target, timeout_s=PATIENCE_S)
             running.terminate()
             assert 143 == cli.finish(running).code
     ended = cli("resume", "-y")
@@ -79,9 +82,9 @@ def test_t15_a_clock_that_jumps_in_mid_run_changes_nothing_but_the_times(cli: Co
     cli.write(study(vendor.url, _prompts(10), limits={"in_flight": 2}))
 
     with cli.background("run", "study.yaml", "-y", **clock.environment) as running:
-        wait_until(lambda: vendor.posts >= 2)
+        wait_until(lambda: vendor.posts >= 2, timeout_s=PATIENCE_S)
         clock.set("-4d")
-        wait_until(lambda: vendor.posts >= 5)
+        wait_until(lambda: vendor.posts >= 5, timeout_s=PATIENCE_S)
         clock.set("+4d")
         ended = cli.finish(running)
 
@@ -106,10 +109,10 @@ def test_t15_a_deadline_of_the_wall_clock_survives_the_end_of_summer_time(
     clock.set(f"{ten_to_three:+d}")
 
     with cli.background("run", "study.yaml", "-y", "--until", "03:05", TZ="Europe/Berlin", **clock.environment) as running:
-        wait_until(lambda: vendor.posts >= 2)
+        wait_until(lambda: vendor.posts >= 2, timeout_s=PATIENCE_S)
         clock.set(f"{ten_to_three + 1800:+d}")
         before = vendor.posts
-        wait_until(lambda: vendor.posts >= before + 3)
+        wait_until(lambda: vendor.posts >= before + 3, timeout_s=PATIENCE_S)
         clock.set(f"{ten_to_three + 4500 + 60:+d}")
         ended = cli.finish(running)
 
@@ -125,7 +128,7 @@ def test_t15_a_process_that_slept_goes_on_where_it_was(cli: CommandLine, start_v
     cli.write(study(vendor.url, _prompts(4), limits={"in_flight": 2}))
 
     with cli.background("run", "study.yaml", "-y") as running:
-        wait_until(lambda: vendor.posts >= 2)
+        wait_until(lambda: vendor.posts >= 2, timeout_s=PATIENCE_S)
         running.send_signal(signal.SIGSTOP)
         time.sleep(3)
         running.send_signal(signal.SIGCONT)

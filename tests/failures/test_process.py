@@ -19,10 +19,13 @@ class Stumbling(JimmyAI):
 
     def read_poll(self, job, reply):
         if "[bug]" in job.prompt:
-            raise RecursionError("sk-canary-7f3a9e51c02d4b86aa11")
+            raise RecursionError("too deep")
         return super().read_poll(job, reply)
 """
-"""A dialect of another package, with a bug that shows at some tasks and quotes the key."""
+"""A dialect of another package, with a bug that shows at some tasks."""
+
+PATIENCE_S = 100.0
+"""How long a command may take to get somewhere on a machine that has much else to do."""
 
 
 def _run_stumbling(cli: CommandLine, url: str, prompts: list[str]) -> Finished:
@@ -39,7 +42,7 @@ def test_r2_a_killed_run_leaves_its_tasks_and_the_next_one_fetches_them(cli: Com
     cli.write(study(vendor.url, ["picture 1", "picture 2"]))
 
     with cli.background("run", "study.yaml", "-y") as running:
-        wait_until(lambda: vendor.stats()["polls"] >= 2)
+        wait_until(lambda: vendor.stats()["polls"] >= 2, timeout_s=PATIENCE_S)
         running.kill()
         killed = cli.finish(running)
     states, money = cli.states(), books(cli)
@@ -126,7 +129,7 @@ def test_t13_two_databases_on_one_folder_the_second_is_refused(cli: CommandLine,
     cli.write(study(vendor.url, ["picture 1"]))
 
     with cli.background("run", "study.yaml", "-y") as first:
-        wait_until(lambda: vendor.posts == 1)
+        wait_until(lambda: vendor.posts == 1, timeout_s=PATIENCE_S)
         second = cli("--db", "second.db", "run", "study.yaml", "-y")
         first.terminate()
         ended = cli.finish(first)
