@@ -115,10 +115,12 @@ def hindrance() -> str:
     """Say what keeps this machine from injecting faults; empty if nothing does."""
     if shutil.which("strace") is None:
         return "strace is not installed"
-    tried = subprocess.run(
-        ["strace", "-qq", "-o", "/dev/null", "-e", "inject=getpid:error=EIO", "true"], capture_output=True, text=True, check=False
-    )
-    return f"strace may not trace here: {tried.stderr.strip()}" if tried.returncode else ""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        command = ["strace", "-o", "/dev/null", "-p", str(target.pid)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as strace:
+            said = strace.stderr.readline().strip() if strace.stderr else ""
+            target.kill()
+    return "" if "attached" in said else f"strace may not attach to processes here: {said}"
 
 
 @contextmanager
