@@ -262,10 +262,10 @@ def test_row_36_neither_prompt_nor_message_steers_terminal_or_log(cli: CommandLi
 
     with open_host(answer) as host:
         cli.write(study(host.url, [STEERING], notify=[{"command": ["no\x1bsuch"]}]))
-        cli.write(study(host.url, ["a gate"]), "odd\x1b[31m.yaml")
+        cli.write(study(host.url, ["a gate"]), "odd\u202e.yaml")
         ran = cli("run", "study.yaml", "-y")
         key = cli.jobs()[0]["key"]
-        commands = (["status"], ["jobs"], ["show", key], ["events"], ["verify"], ["validate", "study.yaml", "odd\x1b[31m.yaml"])
+        commands = (["status"], ["jobs"], ["show", key], ["events"], ["verify"], ["validate", "study.yaml", "odd\u202e.yaml"])
         shown = [cli(*words) for words in commands]
 
     for said in (ran, *shown):
