@@ -117,6 +117,28 @@ def test_field_with_a_telling_name_hides_its_text(redact: Redactor, name: str) -
     assert {name: "[redacted]", "api_key_env": "MY_KEY"} == redact.value({name: "x1", "api_key_env": "MY_KEY"})
 
 
+@pytest.mark.parametrize("name", ["passwd", "client_secret", "apikey"])
+def test_a_telling_name_hides_bytes_too_and_no_number(redact: Redactor, name: str) -> None:
+    """Text of either kind may be a secret, a count is none."""
+    assert {name: "[redacted]"} == redact.value({name: b"x1"})
+    assert {name: 3} == redact.value({name: 3})
+
+
+def test_a_secret_of_four_characters_is_one() -> None:
+    """Three could be part of any word."""
+    assert Redactor(["abcd", "xyz"]).text("abcd xyz") == "[redacted] xyz"
+
+
+def test_what_is_nested_deeper_than_eight_levels_is_left_out(redact: Redactor) -> None:
+    """Eight lists are shown, the ninth is not."""
+    nested: object = "deep"
+    for _ in range(8):
+        nested = [nested]
+
+    assert '[[[[[[[["deep"]]]]]]]]' == json.dumps(redact.value(nested))
+    assert '[[[[[[[["…"]]]]]]]]' == json.dumps(redact.value([nested]), ensure_ascii=False)
+
+
 def test_values_that_contain_themselves_end(redact: Redactor) -> None:
     """A cycle is cut where it is eight levels deep."""
     cycle: list[object] = []

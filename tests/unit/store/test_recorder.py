@@ -119,6 +119,15 @@ def test_an_attempt_remembers_run_body_and_outcome(table: Table) -> None:
     assert ("2026-11-22T01:02:03.000000Z", "2026-11-22T01:02:06.000000Z") == (attempt["opened_at"], attempt["settled_at"])
 
 
+def test_an_order_that_is_out_says_nothing_yet(table: Table) -> None:
+    """Until an answer comes it has no task, no cost, no instants, no addresses and no words."""
+    table.walk(1, e.SubmitStarted)
+
+    columns = "task_id, cost_micros, settled_at, rendered_at, expires_at, result_urls, reason, detail, superseded"
+    rows = table.sql(f"SELECT {columns} FROM attempt")  # noqa: S608 - our names
+    assert [(None, None, None, None, None, "", "", "", 0)] == [tuple(row) for row in rows]
+
+
 def test_result_urls_are_wiped_once_the_file_is_saved(table: Table) -> None:
     """A signed URL lives in one column, and only as long as it is needed."""
     table.walk(1, *RENDERED)
