@@ -48,7 +48,7 @@ _DIALECT: Final = "tests/unit/api/dialects/jimmyai"
 MODULES: Final = {
     "batchgen/core/machine.py": ("tests/unit/core/test_machine.py",),
     "batchgen/core/states.py": ("tests/unit/core/test_states.py", "tests/unit/core/test_machine.py"),
-    "batchgen/store/effects.py": ("tests/contract/test_ledger.py", "tests/unit/store/test_recorder.py", "tests/unit/store/test_ledger.py"),
+    "batchgen/store/effects.py": ("tests/unit/store/test_recorder.py", "tests/unit/store/test_ledger.py", "tests/contract/test_ledger.py"),
     "batchgen/worker/verdicts.py": ("tests/unit/worker/test_verdicts.py", "tests/unit/worker/test_steps.py"),
     "batchgen/api/dialects/jimmyai/outcomes.py": (
         *(f"{_DIALECT}/test_{name}.py" for name in ("read_submit", "read_poll", "read_answer", "operations")),
