@@ -53,9 +53,9 @@ MODULES: Final = {
     "batchgen/api/dialects/jimmyai/outcomes.py": (
         *(f"{_DIALECT}/test_{name}.py" for name in ("read_submit", "read_poll", "read_answer", "operations")),
     ),
-    "batchgen/api/dialects/jimmyai/words.py": (f"{_DIALECT}/test_read_submit.py", f"{_DIALECT}/test_read_poll.py"),
+    "batchgen/api/dialects/jimmyai/words.py": (f"{_DIALECT}/test_answers.py", f"{_DIALECT}/test_read_submit.py", f"{_DIALECT}/test_read_poll.py"),
     "batchgen/api/dialects/jimmyai/answers.py": (
-        *(f"{_DIALECT}/test_{name}.py" for name in ("read_submit", "read_poll", "read_answer", "fields", "unfamiliar")),
+        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "unfamiliar")),
     ),
     "batchgen/api/statuses.py": ("tests/unit/api/test_statuses.py", f"{_DIALECT}/test_read_submit.py"),
     "batchgen/files/shelf.py": ("tests/unit/files/test_shelf.py", "tests/contract/test_shelf.py", "tests/unit/files/test_answers.py"),
