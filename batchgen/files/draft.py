@@ -88,7 +88,7 @@ class ImageDraft:
         return image
 
     def discard(self) -> None:
-        """Remove the temporary file; safe to call twice and after ``finish``. What the disk does not give up is left to ``sweep``."""
+        """Remove the temporary file; safe to call twice and after ``finish``. A name that the disk does not give up stays."""
         self._close()
         with suppress(OSError, FileError), self._root.opened(self._place.folders) as folder:
             remove(folder, self._place.temp)

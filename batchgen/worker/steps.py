@@ -257,8 +257,7 @@ class Steps:
                     return False
             self.shelf.describe(job, images)
             if job.is_answered:
-                with suppress(FileError):  # what the disk does not give up is in nobody's way
-                    self.shelf.drop_answer(job)
+                self.shelf.drop_answer(job)
             return True
 
         return await self._off_loop(publish)

@@ -241,18 +241,26 @@ def test_a_disk_that_does_not_give_the_answer_stops_the_run_and_keeps_it() -> No
     assert ([State.SAVED], 1) == (run.states(), len(run.client.orders))
 
 
-def test_an_answer_that_the_disk_does_not_give_up_is_in_nobodys_way() -> None:
-    """The image is saved, and that is what is recorded; the run goes on."""
+def test_an_answer_that_the_disk_does_not_give_up_stops_the_run_and_is_dropped_by_the_next() -> None:
+    """The image stands, and ``saved`` is recorded only once nothing is left beside it; nothing is ordered again."""
 
     class Sticky(FakeShelf):
+        is_sticky = True
+
         def drop_answer(self, job: Job) -> None:
-            raise FileError(f"read-only, {job.key} stays")
+            if self.is_sticky:
+                raise FileError(f"read-only, {job.key} stays")
+            super().drop_answer(job)
 
-    run = rig([generate(1), generate(2)], shelf=Sticky())
+    run = rig([generate()], shelf=(shelf := Sticky()))
 
-    assert run.run() is None
+    stop = run.run()
 
-    assert ([State.SAVED, State.SAVED], 2) == (run.states(), len(run.shelf.answers))
+    assert stop is not None
+    assert (7, [State.RENDERED], 1) == (stop.exit_code, run.states(), len(shelf.answers))
+    shelf.is_sticky = False
+    assert run.again().run() is None
+    assert ([State.SAVED], 0, 1) == (run.states(), len(shelf.answers), len(run.client.orders))
 
 
 def _spoil_the_folder(run: Rig) -> None:
