@@ -149,13 +149,16 @@ def play(folder: Path, *, phase: str, name: str) -> Told:
 
 
 def _codes(phase: str, name: str) -> set[int]:
-    """Give the exit codes that keep the contract: before there is anything to save a signal may end the process by itself."""
+    """Give the exit codes that keep the contract.
+
+    A signal may end the process by itself, which a shell calls the same code, before there is anything to save and after all is saved.
+    """
     last = SIGNALS[name][-1]
     if last is signal.SIGKILL:
         return {-last}
     if last is signal.SIGCONT:
         return {0}
-    return {128 + last, -last} if phase == "planning" else {128 + last}
+    return {128 + last, -last} if phase == "planning" or len(SIGNALS[name]) > 1 else {128 + last}
 
 
 def line(told: Told) -> str:
