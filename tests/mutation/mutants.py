@@ -51,7 +51,7 @@ MODULES: Final = {
     "batchgen/store/effects.py": ("tests/unit/store/test_recorder.py", "tests/unit/store/test_ledger.py", "tests/contract/test_ledger.py"),
     "batchgen/worker/verdicts.py": ("tests/unit/worker/test_verdicts.py", "tests/unit/worker/test_steps.py"),
     "batchgen/api/dialects/jimmyai/outcomes.py": (
-        *(f"{_DIALECT}/test_{name}.py" for name in ("read_submit", "read_poll", "read_answer", "operations")),
+        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "operations")),
     ),
     "batchgen/api/dialects/jimmyai/words.py": (*(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll")),),
     "batchgen/api/dialects/jimmyai/answers.py": (

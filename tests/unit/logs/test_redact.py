@@ -58,6 +58,8 @@ def test_known_secret_goes_wherever_it_stands(redact: Redactor, text: str) -> No
         ("postgresql://me:p@w@db.example/x", "postgresql://[redacted]@db.example/x"),
         ("postgresql://me:p?w@db.example/x?ssl=1", "postgresql://[redacted]@db.example/x?…"),
         ("https://host:8443/@user/x", "https://host:8443/@user/x"),
+        ("http://a@[::1]:80/x", "http://[redacted]@[::1]:80/x"),
+        ("http://[::1]:x/@y", "http://[::1]:x/@y"),
         ("http://[::1]:8080/a?b=c", "http://[::1]:8080/a?…"),
         ("see <https://a.example/x?y=z>", "see <https://a.example/x?…>"),
         ("image data:image/png;base64,iVBORw0KGgo= end", "image data:image/png;base64,[34 characters] end"),

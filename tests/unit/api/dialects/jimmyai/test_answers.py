@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from batchgen.api.dialects.jimmyai import answers, words
+from batchgen.api.dialects.jimmyai import answers, outcomes, words
 from batchgen.core.dialects import Reply
+from batchgen.core.readings import Delivered
+from tests.unit.api.dialects.jimmyai.jobs import job
 
 MESSAGE_KEYS = ("msg", "message", "error_message", "error_msg", "reason", "error", "detail")
 TASK_MESSAGE_KEYS = ("error_message", "error_msg", "reason", "message", "error")
@@ -120,3 +122,28 @@ def test_a_status_has_its_phase(phase: str, status: str) -> None:
     """And a word never heard of has none."""
     assert phase == words.phase(status)
     assert words.phase(f"x{status}") is None
+
+
+IMAGE = "iVBORw0KGgo="
+ADDRESS = "https://cdn.example/1.png"
+_TASK_PLACES = (*IMAGE_PLACES, "/result/image_urls/*")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((place, IMAGE) for place in ("/data/data/*/b64_json", "/data/data/b64_json", "/data/*/b64_json", "/data/b64_json", "/b64_json")),
+        *((place, ADDRESS) for place in ("/data/data/*/url", "/data/data/url", "/data/*/url")),
+        *((f"{top}{place}", ADDRESS) for top in ("/data", "") for place in _TASK_PLACES if place != "/result/image_urls"),
+    ],
+)
+def test_a_delivered_image_is_found_in_any_of_these_places(place: str, value: str) -> None:
+    """As base64 or as an address, in the envelope and bare: what is paid for is not overlooked."""
+    body: object = value
+    for step in reversed(place.split("/")[1:]):
+        body = [body] if step == "*" else {step: body}
+
+    reading = outcomes.answered(job("generate"), Reply(status=200, body=json.dumps(body).encode()))
+
+    assert isinstance(reading, Delivered)
+    assert reading.urls == ((ADDRESS,) if value == ADDRESS else (f"data:;base64,{IMAGE}",))
