@@ -22,7 +22,7 @@ from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
 from batchgen.app.wording import money
 from batchgen.core.dialects import Account
-from batchgen.core.errors import FileError, StoreError
+from batchgen.core.errors import FileError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import shown
@@ -40,7 +40,7 @@ from batchgen.settings import Settings
 from batchgen.store import plans, prospects, queries, runs
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
-from batchgen.worker.bearing import Stop
+from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
 
 _FILE_THREADS: Final = 8
@@ -115,7 +115,7 @@ class Shift:
             ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
-            heart = asyncio.create_task(self._beat(run_id, journal))
+            heart = asyncio.create_task(self._beat(run_id, journal, engine.bearing))
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await self._open_account(engine, ports.client, run_id)
@@ -183,11 +183,22 @@ class Shift:
         costs = [(price_of(prices, asked), rows) for asked, rows in planned.items()]
         return None if any(price is None for price, _ in costs) else sum((price or 0) * rows for price, rows in costs)
 
-    async def _beat(self, run_id: int, journal: OrderJournal) -> None:
-        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one, and a mark in the journal."""
+    async def _beat(self, run_id: int, journal: OrderJournal, bearing: Bearing) -> None:
+        """Leave a sign of life in the run's row, so that others can tell a working process from a dead one, and a mark in the journal.
+
+        A database that does not take it stops the run, also one that waits and has nothing to record.
+        """
         while True:
             await asyncio.sleep(_BEAT_EVERY_S)
-            self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now()))
+            try:
+                await asyncio.wrap_future(self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now())))
+            except StoreAwayError:
+                continue  # it may come back; whoever has something to record waits for it
+            except StoreError as error:
+                bearing.may_ask = False
+                bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
+                bearing.wake.set()
+                return
             await asyncio.to_thread(self._mark, journal)
 
     def _mark(self, journal: OrderJournal) -> None:

@@ -122,7 +122,6 @@ def test_r3_an_answer_that_finds_no_room_is_a_matter_of_storage(cli: CommandLine
     assert "error: the answer could not be written: No space left on device\n" == done.stderr
 
 
-@pytest.mark.xfail(reason="app/runs.py does not hold the output folder yet: files/folderlock.py", strict=True)
 def test_t13_two_databases_on_one_folder_the_second_is_refused(cli: CommandLine, start_vendor: StartVendor) -> None:
     """While one run stores its pictures in a folder no other database may: exit 8, the folder named, nothing ordered by the second."""
     vendor = start_vendor(latency_s=60)

@@ -53,7 +53,11 @@ MODULES: Final = {
     "batchgen/api/dialects/jimmyai/outcomes.py": (
         *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "operations")),
     ),
-    "batchgen/api/dialects/jimmyai/words.py": (*(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll")),),
+    "batchgen/api/dialects/jimmyai/words.py": (
+        f"{_DIALECT}/test_answers.py",
+        f"{_DIALECT}/test_read_submit.py",
+        f"{_DIALECT}/test_read_poll.py",
+    ),
     "batchgen/api/dialects/jimmyai/answers.py": (
         *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "unfamiliar")),
     ),
