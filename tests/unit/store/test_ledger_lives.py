@@ -134,10 +134,11 @@ class LivesMachine(RuleBasedStateMachine):
         self.runner.close()
         self.is_running = False
 
-    @precondition(lambda self: self.is_running)
     @rule(which=st.integers(0, 2), is_raced=st.booleans())
     def submits(self, which: int, is_raced: bool) -> None:
         """Claim exactly what is planned and due, and order one of it; a second runner that has claimed it too comes too late."""
+        if not self.is_running:
+            self.starts()
         due = [n for n, life in self.lives.items() if life.state is State.PLANNED and (life.next_at or self.now) <= self.now]
         claimed = self.ledger.claim(limit=9, now=self.now, skip=frozenset(), full_models=frozenset()).result()
         assert due == [job.id for job in claimed]
