@@ -17,6 +17,7 @@ from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import BadImageError, BatchgenError, DownloadError, InputError, StopRunError
 from batchgen.core.hosts import is_public
 from batchgen.core.readings import Accepted, Unreadable
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from batchgen.planning.provider import base_url
 from batchgen.settings import Settings
@@ -490,7 +491,7 @@ async def _endless(visit: Visit) -> None:
 
 def test_row_31_an_endless_image_ends_at_the_cap(tmp_path: Path) -> None:
     """64 MiB at most are kept of an image, here 1 MiB: the transfer is cut there, and nothing stays on the disk."""
-    shelf = ImageShelf(tmp_path, lambda _: "x", sidecar=False, max_bytes=1 << 20)
+    shelf = ImageShelf(tmp_path, lambda _: "x", sidecar=False, inspector=Inspector(), max_bytes=1 << 20)
 
     async def run() -> None:
         async with listening(_endless) as server, connected(server.url) as client:
@@ -503,7 +504,7 @@ def test_row_31_an_endless_image_ends_at_the_cap(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert [] == list(tmp_path.iterdir())
-    assert 64 * 1024 * 1024 == ImageShelf(tmp_path, lambda _: "x", sidecar=False)._terms.max_bytes
+    assert 64 * 1024 * 1024 == ImageShelf(tmp_path, lambda _: "x", sidecar=False, inspector=Inspector())._terms.max_bytes
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate"])
