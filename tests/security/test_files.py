@@ -11,6 +11,7 @@ import pytest
 from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import FileError, PathTakenError
 from batchgen.core.events import Image
+from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from batchgen.planning.references import MAX_BYTES
 from tests.support.builders import job
@@ -93,25 +94,27 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def staged(root: Path) -> tuple[ImageShelf, Image]:
+def staged(root: Path, inspector: Inspector) -> tuple[ImageShelf, Image]:
     """Take a picture as far as the moment before it gets its final name ``x.png``."""
-    shelf = ImageShelf(root, lambda _: "x", sidecar=False)
+    shelf = ImageShelf(root, lambda _: "x", sidecar=False, inspector=inspector)
     draft = shelf.draft(job(attempt_id=1), 0)
     draft.write(picture())
     return shelf, draft.finish(length=len(picture()))
 
 
 @pytest.mark.parametrize("plant", ["link", "hard link"])
-def test_row_15_a_link_at_the_final_name_is_neither_followed_nor_clobbered(root: Path, tmp_path: Path, plant: str) -> None:
+def test_row_15_a_link_at_the_final_name_is_neither_followed_nor_clobbered(
+    root: Path, tmp_path: Path, plant: str, inspector: Inspector
+) -> None:
     """``out/x.png → ~/.bashrc``, soft or hard, planted after the name was chosen: the file behind it stays, the image goes beside it."""
     bashrc = tmp_path / ".bashrc"
     bashrc.write_text("alias ls=ls")
-    shelf, image = staged(root)
+    shelf, image = staged(root, inspector)
     (root / "x.png").symlink_to(bashrc) if plant == "link" else os.link(bashrc, root / "x.png")
 
     with pytest.raises(PathTakenError):
         shelf.publish(image)
-    again, beside = staged(root)
+    again, beside = staged(root, inspector)
 
     assert again.publish(beside)
     assert "x.png" == image.path != beside.path
@@ -119,15 +122,15 @@ def test_row_15_a_link_at_the_final_name_is_neither_followed_nor_clobbered(root:
     assert picture() == (root / beside.path).read_bytes()
 
 
-def test_row_15_a_folder_that_becomes_a_link_leads_nowhere(root: Path, tmp_path: Path) -> None:
+def test_row_15_a_folder_that_becomes_a_link_leads_nowhere(root: Path, tmp_path: Path, inspector: Inspector) -> None:
     """Below the root no link is entered, and a root that was replaced is noticed."""
     (tmp_path / "elsewhere").mkdir()
     root.mkdir()
     (root / "sub").symlink_to(tmp_path / "elsewhere")
-    deep = ImageShelf(root, lambda _: "sub/x", sidecar=False)
+    deep = ImageShelf(root, lambda _: "sub/x", sidecar=False, inspector=inspector)
     with pytest.raises(FileError):
         deep.draft(job(attempt_id=1), 0)
-    shelf, image = staged(root)
+    shelf, image = staged(root, inspector)
     root.rename(tmp_path / "moved")
     root.symlink_to(tmp_path / "elsewhere")
 
@@ -137,14 +140,14 @@ def test_row_15_a_folder_that_becomes_a_link_leads_nowhere(root: Path, tmp_path:
     assert [] == list((tmp_path / "elsewhere").iterdir())
 
 
-def test_row_15_a_temporary_file_made_beforehand_is_not_written_into(root: Path, tmp_path: Path) -> None:
+def test_row_15_a_temporary_file_made_beforehand_is_not_written_into(root: Path, tmp_path: Path, inspector: Inspector) -> None:
     """The name of the temporary file is foreseeable: what somebody put there is removed, never opened."""
     (tmp_path / ".bashrc").write_text("alias ls=ls")
-    _, image = staged(root)
+    _, image = staged(root, inspector)
     (root / image.temp).unlink()
     (root / image.temp).symlink_to(tmp_path / ".bashrc")
 
-    shelf, again = staged(root)
+    shelf, again = staged(root, inspector)
 
     assert shelf.publish(again)
     assert "alias ls=ls" == (tmp_path / ".bashrc").read_text()
@@ -188,9 +191,9 @@ def _give_to_another_group(folder: Path) -> None:
         pytest.skip("giving a folder to another group needs root")
 
 
-def test_row_16_temporary_files_stand_beside_their_target(root: Path) -> None:
+def test_row_16_temporary_files_stand_beside_their_target(root: Path, inspector: Inspector) -> None:
     """Nothing is put into /tmp, where others could wait for it."""
-    _, image = staged(root)
+    _, image = staged(root, inspector)
 
     assert image.temp.startswith(".")
     assert [image.temp] == [path.name for path in root.iterdir()]
