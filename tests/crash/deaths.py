@@ -71,10 +71,10 @@ def _plan(line: WarmLine, folder: Path, vendor: Vendor, study: Study, marker: st
         raise RuntimeError(planned.err)
 
 
-def play(stage: Stage, deaths: Sequence[Death]) -> tuple[int, list[str]]:
+def play(stage: Stage, deaths: Sequence[Death]) -> tuple[bool, list[str]]:
     """Cut one run after the other on the same batch, then resume, and resume again.
 
-    Gives how many of them were cut, and everything that is wrong afterwards.
+    Says whether any of them came to its cut, and gives everything that is wrong afterwards.
     """
     marker = ", ".join(map(str, deaths))
     folder = stage.folder / marker.replace(" ", "-")
@@ -82,6 +82,7 @@ def play(stage: Stage, deaths: Sequence[Death]) -> tuple[int, list[str]]:
     try:
         _plan(line, folder, stage.vendor, stage.study, marker)
         dead = [line(folder, "study", death=asdict(death)) for death in deaths]
+        was_cut = (folder / "cut").exists()
         resumed = line(folder, "resume", "-y")
         before, bill = content(folder / "batchgen.db"), stage.vendor.charges(f"of {marker}.")
         again, verified = line(folder, "resume", "-y"), line(folder, "verify")
@@ -102,11 +103,10 @@ def play(stage: Stage, deaths: Sequence[Death]) -> tuple[int, list[str]]:
         **_state_of(folder / "batchgen.db", jobs=stage.study.jobs, exit_code=resumed.code, deaths=deaths),
         **dict.fromkeys(audit(folder / "batchgen.db", bill).sentences(), True),
     }
-    cut = sum(end.code not in {0, 3} or death.fault == "refusal" for death, end in zip(deaths, dead, strict=True))
     found = [f"{marker}: {text}" for text, is_wrong in wrong.items() if is_wrong]
     if not found:
         shutil.rmtree(folder)
-    return cut, found
+    return was_cut, found
 
 
 def _state_of(database: Path, *, jobs: int, exit_code: int, deaths: Sequence[Death]) -> dict[str, bool]:

@@ -39,8 +39,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     found: list[str] = []
-    pairs = deaths = 0
-    sys.stdout.write("kind         pairs  deaths  wrong\n")
+    pairs = cut = 0
+    sys.stdout.write("kind         pairs     cut  wrong\n")
     with tempfile.TemporaryDirectory(prefix="batchgen-twice-") as name:
         for place, (kind, study) in enumerate(STUDIES.items()):
             share = options.pairs // len(STUDIES) + (place < options.pairs % len(STUDIES))
@@ -49,11 +49,11 @@ def main() -> int:
             with stage_of(study, folder, at_once=AT_ONCE) as stage, ThreadPoolExecutor(AT_ONCE) as pool:
                 played = list(pool.map(lambda pair, stage=stage: play(stage, pair), pairs_of(stage, Random(options.seed + place), share)))
             wrong = [text for _, texts in played for text in texts]
-            pairs, deaths, found = pairs + share, deaths + sum(cut for cut, _ in played), found + wrong
-            sys.stdout.write(f"{kind:<12} {share:>5}  {sum(cut for cut, _ in played):>6}  {len(wrong):>5}\n")
+            pairs, cut, found = pairs + share, cut + sum(was_cut for was_cut, _ in played), found + wrong
+            sys.stdout.write(f"{kind:<12} {share:>5}  {sum(was_cut for was_cut, _ in played):>6}  {len(wrong):>5}\n")
             sys.stdout.write("".join(f"    {text}\n" for text in wrong))
             sys.stdout.flush()
-    sys.stdout.write(f"pairs {pairs}, deaths {deaths}, wrong {len(found)}\n")
+    sys.stdout.write(f"pairs {pairs}, cut {cut}, wrong {len(found)}\n")
     return 1 if found else 0
 
 

@@ -15,6 +15,7 @@ def _lines(*, reason: str, submitted: int) -> list[str]:
         totals={State.SUBMITTED: submitted},
         needs_decision=0,
         saved=0,
+        unrecorded=(),
         missing=0,
         money="spent 0 coin",
         command="batchgen",
