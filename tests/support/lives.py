@@ -79,6 +79,7 @@ class Life:
 
     state: str = "planned"
     version: int = 0
+    reason: str = ""
     next_at: datetime | None = None
     orders: list[Order] = field(default_factory=list)
     current: int | None = None
@@ -161,6 +162,7 @@ class Batch:
         if life.order is not None:
             _settle(life.order, event, law)
         life.state, life.next_at = law.after, getattr(event, "next_at", None)
+        life.reason = getattr(event, "reason", "")
         if life.state == "planned":
             life.current = None
 
