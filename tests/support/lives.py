@@ -84,6 +84,10 @@ class Life:
     orders: list[Order] = field(default_factory=list)
     current: int | None = None
     decisions: int = 0
+    unproven: int = 0
+    not_sent: int = 0
+    regenerated: int = 0
+    files: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def order(self) -> Order | None:
@@ -147,10 +151,10 @@ class Batch:
         """Follow a change, or give the error with which it must be refused; then nothing has moved."""
         refusal = self.refusal(change)
         if refusal is None:
-            self._follow(self.lives[change.job_id], self._as_taken(change.event))
+            self._follow(self.lives[change.job_id], self._as_taken(change.event), is_policy=change.actor == "policy")
         return refusal
 
-    def _follow(self, life: Life, event: e.Event) -> None:
+    def _follow(self, life: Life, event: e.Event, *, is_policy: bool) -> None:
         law = LAWS[type(event)]
         life.version += 1
         life.decisions += type(event) in PURCHASES
@@ -161,6 +165,10 @@ class Batch:
             life.current = len(life.orders)
         if life.order is not None:
             _settle(life.order, event, law)
+        if life.state == "rendered" and not isinstance(event, e.DownloadDeferred):
+            word = "verified" if law.after == "saved" else "staged"
+            life.files = [(word, image.path) for image in getattr(event, "images", ())]
+        _count(life, event, is_policy=is_policy)
         life.state, life.next_at = law.after, getattr(event, "next_at", None)
         life.reason = getattr(event, "reason", "")
         if life.state == "planned":
@@ -191,3 +199,22 @@ def _settle(order: Order, event: e.Event, law: Law) -> None:
         order.task_id = event.task_id
     if isinstance(event, e.SubmitAccepted | e.RenderFinished | e.RenderFailed) and event.cost is not None:
         order.cost = event.cost
+
+
+def _count(life: Life, event: e.Event, *, is_policy: bool) -> None:
+    """Count what policy allows only so often; a person's decision starts the counts again."""
+    match event:
+        case e.SubmitUnproven():
+            life.unproven += 1
+        case e.SubmitNotSent() | e.SubmitUnreachable():
+            life.not_sent += 1
+        case e.SubmitAccepted():
+            life.not_sent = 0
+        case e.ResubmitAllowed() | e.RetryAllowed() if is_policy:
+            life.regenerated += 1
+        case e.BillingDisproved() if is_policy:
+            pass
+        case e.ResubmitAllowed() | e.RetryAllowed() | e.BillingDisproved() | e.JobRestored():
+            life.unproven = life.not_sent = life.regenerated = 0
+        case _:
+            pass

@@ -48,7 +48,7 @@ MEMORY: Final = Path("/dev/shm")
 MOVES: Final = ("runner_steps",) * 6 + ("world_turns",) * 2 + ("person_decides",) * 2 + ("latecomers_try",)
 ANSWERS: Final = (
     *(e.SubmitUnproven, e.SubmitUnproven, e.SubmitUnknown, e.SubmitUnknown, e.SubmitAccepted, e.SubmitAccepted, e.SubmitAccepted),
-    *(e.SubmitGivenUp, e.SubmitRefused, e.SubmitRejected, e.SubmitNotSent, e.SubmitUnreachable),
+    *(e.SubmitGivenUp, e.SubmitRefused, e.SubmitRejected, e.SubmitRejected, e.SubmitNotSent, e.SubmitUnreachable),
 )
 NEWS: Final = {
     "submitted": (e.RenderFailed, e.RenderFinished, e.RenderFinished, e.TaskStalled, e.DriftSeen),
@@ -72,8 +72,9 @@ WAITS_S: Final = (None, -1.0, 1.0, 3_600.0)
 COSTS: Final = (None, Micros(0), PRICE, Micros(2 * PRICE + 1))
 LIMITS: Final = (*("none",) * 3, "just enough money", "a micro short", "just enough orders", "an order short")
 TABLES: Final = {
-    "jobs": "SELECT id, state, version, attempts, attempt_id, reason, next_at FROM job ORDER BY id",
+    "jobs": "SELECT id, state, version, attempts, attempt_id, reason, next_at, unproven, not_sent, regenerated FROM job ORDER BY id",
     "orders": "SELECT job_id, n, outcome, task_id, est_micros, cost_micros, superseded FROM attempt ORDER BY job_id, n",
+    "files": "SELECT job_id, state, path FROM artifact ORDER BY job_id, idx",
     "money": "SELECT spent_micros, reserved_micros, held_micros, orders FROM batch",
     "events": "SELECT job_id, max(seq), count(*), sum(is_decision) FROM event GROUP BY job_id ORDER BY job_id",
 }
@@ -203,7 +204,10 @@ class LivesMachine(RuleBasedStateMachine):
         return {"cap_orders": self.batch.bought() + orders - ("short" in choice)} if "order" in choice else {}
 
     def is_answered(self, number: int) -> None:
-        """Record what came back of an order, or that nothing did; where that does not tell, it may be on the bill."""
+        """Record what came back of an order, or that nothing did; where that does not tell, it may be on the bill.
+
+        A remark on the answer may come with it.
+        """
         kind = self.draw("answer", ANSWERS)
         facts: dict[str, Any] = {"cost": self.draw("cost", COSTS)} if kind is e.SubmitAccepted else {}
         if kind is e.SubmitAccepted and self.batch.tasks() and self.draw("repeats a task", (False, False, False, True)):
@@ -212,13 +216,21 @@ class LivesMachine(RuleBasedStateMachine):
         may_be_billed = LAWS[kind].outcome in {"accepted", "ambiguous", "unproven"}
         self.bill(number, is_billed=is_certain or (may_be_billed and self.draw("billed", (True, False))))
         self.out.discard(number)
-        self.hand_over(self.ledger, self.change(number, kind, **facts, **self.wait(kind)))
+        remarks = [self.change(number, e.DriftSeen, ahead=1)] if self.draw("remark", (False, False, True)) else []
+        self.hand_over(self.ledger, self.change(number, kind, **facts, **self.wait(kind)), *remarks)
 
     def follows(self, number: int) -> None:
-        """Ask after a task, or fetch its image; a failed task may yet give a result."""
-        kind = self.draw("news", NEWS[self.batch.lives[number].state])
-        facts = {"cost": self.draw("cost", COSTS)} if kind in {e.RenderFinished, e.RenderFailed} else {}
-        self.hand_over(self.ledger, self.change(number, kind, **facts, **self.wait(kind)))
+        """Ask after a task, and fetch its image, up to three things at once; a failed task may yet give a result."""
+        changes: list[Change] = []
+        state = self.batch.lives[number].state
+        for ahead in range(self.draw("how many", (1, 1, 2, 3))):
+            if state not in NEWS:
+                break
+            kind = self.draw("news", NEWS[state])
+            facts = {"cost": self.draw("cost", COSTS)} if kind in {e.RenderFinished, e.RenderFailed} else {}
+            changes.append(self.change(number, kind, ahead=ahead, **facts, **self.wait(kind)))
+            state = LAWS[kind].after or state
+        self.hand_over(self.ledger, *changes)
 
     def wait(self, kind: type[e.Event]) -> dict[str, datetime | None]:
         """Put the job off for a while, if the event can."""
@@ -298,10 +310,10 @@ class LivesMachine(RuleBasedStateMachine):
 
     # --- how it is done ---
 
-    def change(self, number: int, kind: type[e.Event] | e.Event, *, actor: str = "runner", **facts: Any) -> Change:
-        """Build a change at the version that the job has."""
+    def change(self, number: int, kind: type[e.Event] | e.Event, *, ahead: int = 0, actor: str = "runner", **facts: Any) -> Change:
+        """Build a change at the version that the job has, or that it will have after so many others."""
         happened = kind if isinstance(kind, e.Event) else event(kind, **facts)
-        version = self.batch.lives[number].version
+        version = self.batch.lives[number].version + ahead
         return Change(job_id=JobId(number), version=version, event=happened, at=self.clock.now(), actor=actor)
 
     def hand_over(self, ledger: SqlLedger | None, *changes: Change) -> None:
@@ -322,7 +334,7 @@ class LivesMachine(RuleBasedStateMachine):
             "jobs": [
                 (
                     *(n, life.state, life.version, len(life.orders), life.current and n * ATTEMPTS_PER_JOB + life.current),
-                    *(life.reason, life.next_at and to_text(life.next_at)),
+                    *(life.reason, life.next_at and to_text(life.next_at), life.unproven, life.not_sent, life.regenerated),
                 )
                 for n, life in lives
             ],
@@ -331,6 +343,7 @@ class LivesMachine(RuleBasedStateMachine):
                 for n, life in lives
                 for nth, order in enumerate(life.orders, start=1)
             ],
+            "files": [(n, *file) for n, life in lives for file in life.files],
             "money": [(*self.batch.money(), self.batch.bought())],
             "events": [(n, life.version, life.version, life.decisions) for n, life in lives if life.version],
         }
