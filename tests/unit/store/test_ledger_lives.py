@@ -355,4 +355,4 @@ class LivesMachine(RuleBasedStateMachine):
 LivesMachine.TestCase.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestLedgerLives = LivesMachine.TestCase
+TestLedgerLives = pytest.mark.slow(LivesMachine.TestCase)
