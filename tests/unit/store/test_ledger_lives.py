@@ -52,12 +52,12 @@ ANSWERS: Final = (
 )
 NEWS: Final = {
     "submitted": (e.RenderFailed, e.RenderFinished, e.RenderFinished, e.TaskStalled, e.DriftSeen),
-    "rendered": (e.DownloadFailed, e.FreshUrlWanted, e.ImagesStaged, e.ImagesSaved, e.DownloadDeferred, e.DriftSeen),
+    "rendered": (*(e.ImagesStaged, e.DownloadDeferred) * 2, e.FreshUrlWanted, e.ImagesSaved, e.DownloadFailed, e.DriftSeen),
     "failed": (e.RenderFinished,),
 }
 DECISIONS: Final = {
     "planned": (e.JobCancelled, e.JobRetired),
-    "ambiguous": (*(e.BillingDisproved, e.TaskAttached) * 2, e.ResubmitAllowed, e.JobAbandoned),
+    "ambiguous": (*(e.BillingDisproved, e.TaskAttached) * 2, e.ResubmitAllowed, e.ResubmitAllowed, e.JobAbandoned),
     "failed": (e.RetryAllowed,),
     "cancelled": (e.RetryAllowed, e.JobRestored),
 }
