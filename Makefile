@@ -22,7 +22,7 @@ demo: $(STAMP) ## a whole run against the embedded simulator, killed and resumed
 	@$(BIN)/batchgen demo
 
 test: $(STAMP) ## all tests, with branch coverage
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered -q $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered -q $(ARGS)
 
 check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README parts
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import CommandLine, Vendor, open_vendor
-from tests.support.disks import Disk, mounted
+from tests.support.disks import Disk, FailingDisk, failing, mounted
 from tests.support.rude_vendor import RudeVendor, open_rude_vendor
 
 StartVendor = Callable[..., Vendor]
@@ -42,4 +42,13 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     with mounted(tmp_path / "disk", size_kib=1 << 20) as found:
         if found is None:
             pytest.skip("mounting a file system needs root")
+        yield found
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[FailingDisk]:
+    """Mount a disk of 1 GiB at ``disk`` in the command line's folder that can turn read-only in use, where this is allowed."""
+    with failing(tmp_path / "disk", size_mib=1 << 10) as found:
+        if found is None:
+            pytest.skip("mounting a file system on a loop device needs root, loop devices and mkfs.ext4")
         yield found

@@ -1,11 +1,12 @@
 """Rows B1 to B5 of the failure table: the job database is held, full, damaged, replaced, read-only or of another version."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from tests.failures.conftest import StartVendor
 from tests.support.books import bill, books
 from tests.support.cli import CommandLine, study, wait_until
-from tests.support.disks import Disk
+from tests.support.disks import Disk, FailingDisk
 from tests.support.recording_vendor import RecordingVendor
 from tests.support.webhost import Answer, Arrived, serving
 
@@ -85,29 +86,50 @@ def test_b1_held_for_good_the_run_is_refused_and_the_holder_named(cli: CommandLi
     assert "0 POSTs, 0 charges" == bill(vendor)
 
 
-def test_b2_full_disk_keeps_the_id_until_there_is_room(cli: CommandLine, disk: Disk) -> None:
-    """The disk fills while an order is out: its id is told at once, recorded when there is room, and the run goes on: exit 0."""
-    vendor = RecordingVendor(url="")
+def _accepted_while_the_database_fails(cli: CommandLine, strike: Callable[[], object], heal: Callable[[], object]) -> str:
+    """Run two orders, one after the other, with the database on ``disk``, which is struck as the first order is answered.
+
+    Gives what the operator read on stderr, after checking what holds whatever the fault: exit 7, no further order, the id in the journal
+    and told; and with the disk healed a resume that takes it from there and orders only the second.
+    """
+    vendor, db, strikes = RecordingVendor(url=""), ("--db", "disk/jobs.db"), list[object]()
 
     def answer(request: Arrived) -> Answer:
-        if request.method == "POST" and not vendor.orders:
-            disk.fill(0)
+        if request.method == "POST" and not strikes:
+            strikes.append(strike())
         kind, content = vendor.answer(request)
         return 200, {"Content-Type": kind}, content
 
     with serving(answer) as vendor.url:
         cli.write(study(vendor.url, _prompts(2), limits={"in_flight": 1}))
-        with cli.background("--db", "disk/jobs.db", "run", "study.yaml", "-y") as running:
-            assert running.stderr is not None
-            told = running.stderr.readline()
-            disk.resize(1 << 20)
-            ended = cli.finish(running)
+        struck = cli(*db, "run", "study.yaml", "-y")
+        ordered = len(vendor.orders)
+        heal()
+        resumed = cli(*db, "resume", "-y")
 
-    assert "fact=submit_accepted task_id=img_1 why=no room left on the disk of the job database (disk/jobs.db)" in told
-    assert 0 == ended.code, ended.err
-    assert {"saved": 2} == Counter(job["state"] for job in cli.jobs("--db", "disk/jobs.db"))
-    assert "2 orders, 0.06 spent, 0 reserved, 0 held" == books(cli, "--db", "disk/jobs.db")
+    assert (7, 1) == (struck.code, ordered), struck.err
+    assert "fact=submit_accepted task_id=img_1 kept=in the journal; the next start records it" in struck.err
+    assert re.search(r"accepted and paid, not in the database: [0-9a-f]{8} is task img_1, kept in the journal", struck.out)
+    assert 0 == resumed.code, resumed.err
+    assert {"saved": 2} == Counter(job["state"] for job in cli.jobs(*db))
+    assert "2 orders, 0.06 spent, 0 reserved, 0 held" == books(cli, *db)
     assert 2 == len(vendor.orders)
+    assert 0 == cli(*db, "verify").code
+    return struck.err
+
+
+def test_b2_full_disk_keeps_the_id_in_the_journal(cli: CommandLine, disk: Disk) -> None:
+    """The disk of the database fills while an order is out."""
+    err = _accepted_while_the_database_fails(cli, lambda: disk.fill(0), lambda: disk.resize(1 << 20))
+
+    assert "no room left on the disk of the job database (disk/jobs.db)" in err
+
+
+def test_b2_a_disk_that_turns_read_only_keeps_the_id_in_the_journal(cli: CommandLine, failing_disk: FailingDisk) -> None:
+    """The disk of the database meets an error while an order is out, and the kernel takes no further write."""
+    err = _accepted_while_the_database_fails(cli, failing_disk.fail, failing_disk.mend)
+
+    assert re.search(r"the (job database or its folder is read-only|disk failed under the job database) \(disk/jobs\.db\)", err), err
 
 
 def test_b2_full_disk_stops_the_run_and_what_is_paid_is_fetched_later(cli: CommandLine, disk: Disk) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.failures.conftest import StartVendor
 from tests.support.books import bill, books
 from tests.support.cli import CommandLine, study
-from tests.support.disks import Disk
+from tests.support.disks import Disk, FailingDisk
 from tests.support.recording_vendor import RecordingVendor
 from tests.support.webhost import Answer, Arrived, serving
 
@@ -78,9 +78,9 @@ def test_f1_too_little_room_from_the_start_orders_nothing(cli: CommandLine, star
     assert "0 POSTs, 0 charges" == bill(vendor)
 
 
-def test_f2_a_disk_that_turns_read_only_stops_orders(cli: CommandLine, disk: Disk) -> None:
+def test_f2_a_disk_that_turns_read_only_stops_orders(cli: CommandLine, failing_disk: FailingDisk) -> None:
     """EROFS while a picture comes: it stays rendered, and the path and the system's words are told."""
-    _, out = _run_struck_before_a_download(cli, disk.forbid_writing, disk.allow_writing)
+    _, out = _run_struck_before_a_download(cli, failing_disk.fail, failing_disk.mend)
 
     assert re.search(r"stopped: cannot create \S+/disk/out/\S+\.part: Read-only file system\n", out), out
     assert "2 left; go on with: " in out

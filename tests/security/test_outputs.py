@@ -4,11 +4,10 @@ Rows 34 and 35 are about HTML reports and CSV exports, which do not exist yet.
 """
 
 import json
-import os
 import sqlite3
 import stat
 import unicodedata
-from collections.abc import Callable
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from batchgen.api.dialects import dialect_for
 from batchgen.api.pointers import MAX_IMAGES
 from batchgen.core.dialects import Dialect, Reply
+from batchgen.core.errors import FileError
 from batchgen.core.readings import Done, Trouble, Unreadable
-from batchgen.files import marker
+from batchgen.files import journal
 from batchgen.logs import Redactor
 from batchgen.planning.manifest import Manifest
 from batchgen.planning.settings import RunSettings
@@ -365,22 +365,36 @@ def test_row_38_nothing_in_the_working_directory_is_read_unasked(cli: CommandLin
     assert not (cli.folder / "evil.db").exists()
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [
-        lambda at: at.write_text("{" + '"a":{' * 100_000),
-        lambda at: at.write_text('{"database": "x", "run": "7", "event": []}'),
-        lambda at: at.write_text('{"database": "x", "ru'),
-        lambda at: at.symlink_to("/dev/zero"),
-        os.mkfifo,
-    ],
-    ids=["deep", "forged", "torn", "link to a device", "pipe"],
-)
-def test_row_38_a_mark_in_the_output_folder_that_is_none_counts_as_none(tmp_path: Path, plant: Callable[[Path], object]) -> None:
-    """It is read like a stranger's file: never waiting, never to no end, no link followed."""
-    plant(tmp_path / marker.NAME)
+def _line(text: bytes) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(text), text)
 
-    assert marker.read(tmp_path) is None
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _line(b'{"mark":' + b"[" * 100_000),
+        _line(b'{"mark": "uuid-of-ours", "run": "7", "event": []}'),
+        _line(b'{"mark": "uuid-of-ours", "run": 7, "event": 1}')[:-9],
+        b'00000000 {"mark": "uuid-of-ours", "run": 7, "event": 1}\n' + _line(b'{"intent": 1, "key": "k", "body": "b", "reserved": null}'),
+        bytes(1 << 20),
+    ],
+    ids=["deep", "wrong types", "torn", "wrong check sum", "zeros"],
+)
+def test_row_38_a_journal_that_is_none_tells_nothing(tmp_path: Path, content: bytes) -> None:
+    """A line that is torn, forged or not whole ends the reading: nothing behind it is believed, and nothing raises."""
+    (tmp_path / journal.name_of("uuid-of-ours")).write_bytes(content)
+
+    found = journal.read(tmp_path, "uuid-of-ours")
+
+    assert ((), ()) == (found.entries, found.marks)
+
+
+def test_row_38_lines_of_another_database_are_refused(tmp_path: Path) -> None:
+    """A journal whose first line names another database is neither believed nor written over."""
+    (tmp_path / journal.name_of("uuid-of-ours")).write_bytes(_line(b'{"mark": "uuid-of-others", "run": 7, "event": 1}'))
+
+    with pytest.raises(FileError, match="another database"):
+        journal.read(tmp_path, "uuid-of-ours")
 
 
 # --- row 39: JSON ---

@@ -1,6 +1,7 @@
-"""File systems of a test's own: small, soon full, or read-only; mounted where this is allowed."""
+"""File systems of a test's own: small, soon full, or failing; mounted where this is allowed."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,3 +59,51 @@ def mounted(path: Path, *, size_kib: int) -> Iterator[Disk | None]:
     finally:
         if path.is_mount():
             subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailingDisk:
+    """A file system of its own on a loop device, which turns read-only at an error, whoever may be writing."""
+
+    path: Path
+    image: Path
+
+    def mount(self) -> bool:
+        """Mount it; say whether that is allowed here."""
+        mount = ["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.path)]
+        return subprocess.run(mount, capture_output=True, check=False).returncode == 0
+
+    def fail(self) -> None:
+        """Let the kernel meet an error on it, as it does when a real disk fails."""
+        number = self.path.stat().st_dev
+        device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve().name
+        Path("/sys/fs/ext4", device, "trigger_fs_error").write_text("a test\n", encoding="ascii")
+
+    def mend(self) -> None:
+        """Take it out, repair it, and put it back."""
+        self.leave()
+        subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, check=False)
+        if not self.mount():
+            raise OSError(f"{self.path} cannot be mounted again")
+
+    def leave(self) -> None:
+        """Unmount it, whoever may still use it."""
+        subprocess.run(["umount", "--lazy", str(self.path)], check=True)
+
+
+@contextmanager
+def failing(path: Path, *, size_mib: int) -> Iterator[FailingDisk | None]:
+    """Make and mount a disk that can fail, until the block ends; None where this is not allowed."""
+    path.mkdir()
+    disk = FailingDisk(path=path, image=path.with_name(f"{path.name}.img"))
+    with disk.image.open("wb") as image:
+        image.truncate(size_mib << 20)
+    made = shutil.which("mkfs.ext4") and subprocess.run(["mkfs.ext4", "-q", "-F", str(disk.image)], capture_output=True, check=False)
+    if not made or made.returncode or not disk.mount():
+        yield None
+        return
+    try:
+        yield disk
+    finally:
+        if path.is_mount():
+            disk.leave()
