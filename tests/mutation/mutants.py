@@ -45,13 +45,17 @@ PYTEST: Final = (
 )
 
 _DIALECT: Final = "tests/unit/api/dialects/jimmyai"
+_WORKER: Final = "tests/unit/worker"
 MODULES: Final = {
     "batchgen/core/machine.py": ("tests/unit/core/test_machine.py",),
     "batchgen/core/states.py": ("tests/unit/core/test_states.py", "tests/unit/core/test_machine.py"),
-    "batchgen/store/effects.py": ("tests/unit/store/test_recorder.py", "tests/unit/store/test_ledger.py", "tests/contract/test_ledger.py"),
-    "batchgen/worker/verdicts.py": ("tests/unit/worker/test_verdicts.py", "tests/unit/worker/test_steps.py"),
+    "batchgen/core/reconciling.py": ("tests/unit/core/test_reconciling.py",),
+    "batchgen/store/effects.py": ("tests/unit/store/test_ledger.py", "tests/unit/store/test_recorder.py", "tests/contract/test_ledger.py"),
+    "batchgen/worker/verdicts.py": (f"{_WORKER}/test_verdicts.py", f"{_WORKER}/test_steps.py"),
+    "batchgen/worker/doubting.py": (f"{_WORKER}/test_doubting.py",),
+    "batchgen/worker/recorder.py": (f"{_WORKER}/test_recorder.py", f"{_WORKER}/test_steps.py"),
     "batchgen/api/dialects/jimmyai/outcomes.py": (
-        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "operations")),
+        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "operations", "read_answer", "read_poll", "read_submit")),
     ),
     "batchgen/api/dialects/jimmyai/words.py": (
         f"{_DIALECT}/test_answers.py",
@@ -59,11 +63,12 @@ MODULES: Final = {
         f"{_DIALECT}/test_read_poll.py",
     ),
     "batchgen/api/dialects/jimmyai/answers.py": (
-        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "read_submit", "read_poll", "read_answer", "unfamiliar")),
+        *(f"{_DIALECT}/test_{name}.py" for name in ("answers", "unfamiliar", "read_answer", "read_poll", "read_submit")),
     ),
     "batchgen/api/statuses.py": ("tests/unit/api/test_statuses.py", f"{_DIALECT}/test_read_submit.py"),
     "batchgen/files/shelf.py": ("tests/unit/files/test_shelf.py", "tests/contract/test_shelf.py", "tests/unit/files/test_answers.py"),
-    "batchgen/files/folders.py": ("tests/unit/files/test_folders.py", "tests/unit/files/test_shelf.py", "tests/unit/files/test_verify.py"),
+    "batchgen/files/folders.py": ("tests/unit/files/test_folders.py", "tests/unit/files/test_verify.py", "tests/unit/files/test_shelf.py"),
+    "batchgen/files/journal.py": ("tests/unit/files/test_journal.py",),
     "batchgen/logs/redact.py": ("tests/unit/logs/test_redact.py", "tests/unit/logs/test_lines.py"),
 }
 
