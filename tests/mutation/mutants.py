@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from random import Random
+from time import monotonic
 from types import ModuleType
 from typing import Final
 
@@ -29,7 +30,9 @@ import pytest
 import sqlalchemy  # noqa: F401 - as above
 
 ROOT: Final = Path(__file__).parents[2]
-TIMEOUT_S: Final = 120
+_LOOP_S: Final = 10
+"""How long the tests may take beyond ten times what they take without a mutation; what takes longer loops, and is noticed."""
+
 PYTEST: Final = (
     "-q",
     "-x",
@@ -196,19 +199,19 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, module.__file__, "exec"), module.__dict__)  # noqa: S102 - that is the purpose
 
 
-def survives(path: str, tree: ast.Module, tests: tuple[str, ...]) -> bool:
-    """Run the tests against the changed module in a child; say whether all pass."""
+def survives(path: str, tree: ast.Module, *, limit_s: float) -> bool:
+    """Run the module's tests against the changed module in a child; say whether all pass."""
     child = os.fork()
     if child == 0:
-        _run(path, tree, tests)
+        _run(path, tree, limit_s)
     _, status = os.waitpid(child, 0)
     return status == 0
 
 
-def _run(path: str, tree: ast.Module, tests: tuple[str, ...]) -> None:
+def _run(path: str, tree: ast.Module, limit_s: float) -> None:
     """Be the child: test, and leave with 0 when nothing was noticed; an endless loop ends by the alarm."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(TIMEOUT_S)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
@@ -216,7 +219,7 @@ def _run(path: str, tree: ast.Module, tests: tuple[str, ...]) -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the others only cost time here
     code = 3
     try:
-        code = int(pytest.main([*PYTEST, *tests]))
+        code = int(pytest.main([*PYTEST, *MODULES[path]]))
     finally:
         os._exit(code)
 
@@ -224,13 +227,15 @@ def _run(path: str, tree: ast.Module, tests: tuple[str, ...]) -> None:
 def examine(path: str, *, share: float) -> tuple[int, int]:
     """Try a share of a module's mutants; print the survivors; give how many were killed, and how many there were."""
     source = (ROOT / path).read_text(encoding="utf-8")
-    if not survives(path, ast.parse(source), MODULES[path]):
+    begun = monotonic()
+    if not survives(path, ast.parse(source), limit_s=600):
         sys.exit(f"{path}: its tests fail without any mutation")
+    limit_s = _LOOP_S + 10 * (monotonic() - begun)
     random = Random(7)
     chosen = [mutant for mutant in mutants(source) if random.random() < share]
     alive = []
     for what, tree in chosen:
-        if survives(path, tree, MODULES[path]):
+        if survives(path, tree, limit_s=limit_s):
             alive.append(what)
             print(f"    survived: {path} {what}", flush=True)  # noqa: T201 - a script that reports
     killed = len(chosen) - len(alive)

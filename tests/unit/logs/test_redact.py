@@ -1,6 +1,7 @@
 """What may never be read in a log, and what must stay readable."""
 
 import json
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def test_known_secret_goes_wherever_it_stands(redact: Redactor, text: str) -> No
         ("postgresql://me:p@w@db.example/x", "postgresql://[redacted]@db.example/x"),
         ("postgresql://me:p?w@db.example/x?ssl=1", "postgresql://[redacted]@db.example/x?…"),
         ("https://host:8443/@user/x", "https://host:8443/@user/x"),
+        ("http://key@proxy/X/a.png", "http://[redacted]@proxy/X/a.png"),
         ("http://a@[::1]:80/x", "http://[redacted]@[::1]:80/x"),
         ("http://[::1]:x/@y", "http://[::1]:x/@y"),
         ("http://[::1]:8080/a?b=c", "http://[::1]:8080/a?…"),
@@ -99,7 +101,7 @@ def test_every_nested_value_is_redacted(redact: Redactor) -> None:
         {
             CANARY: 1,
             "list": [CANARY, (f"x{CANARY}", {CANARY})],
-            "bytes": b"\xff" + CANARY.encode(),
+            "bytes": [b"\xff" + CANARY.encode(), bytearray(CANARY.encode())],
             "path": Path("/tmp") / CANARY.replace("/", ""),
             "error": ValueError(f"bad {CANARY}"),
             "numbers": [1, 2.5, True, None, Decimal("0.10")],
@@ -110,7 +112,7 @@ def test_every_nested_value_is_redacted(redact: Redactor) -> None:
     assert CANARY not in text
     assert json.loads(text)["error"] == "ValueError: bad [redacted]"
     assert json.loads(text)["numbers"] == [1, 2.5, True, None, "0.10"]
-    assert json.loads(text)["bytes"] == r"\xff[redacted]"
+    assert json.loads(text)["bytes"] == [r"\xff[redacted]", "[redacted]"]
 
 
 @pytest.mark.parametrize("name", ["Authorization", "api_key", "X-API-Key", "password", "Set-Cookie"])
@@ -131,14 +133,27 @@ def test_a_secret_of_four_characters_is_one() -> None:
     assert Redactor(["abcd", "xyz"]).text("abcd xyz") == "[redacted] xyz"
 
 
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset])
+def test_a_collection_of_any_kind_is_shown_as_a_list(redact: Redactor, kind: type[Collection[str]]) -> None:
+    """Its items are values of their own, not words of one text."""
+    assert ["key=[redacted]"] == redact.value(kind([f"key={CANARY}"]))
+
+
 def test_what_is_nested_deeper_than_eight_levels_is_left_out(redact: Redactor) -> None:
-    """Eight lists are shown, the ninth is not."""
+    """Eight lists or mappings are shown, the ninth is not."""
     nested: object = "deep"
     for _ in range(8):
         nested = [nested]
 
     assert '[[[[[[[["deep"]]]]]]]]' == json.dumps(redact.value(nested))
     assert '[[[[[[[["…"]]]]]]]]' == json.dumps(redact.value([nested]), ensure_ascii=False)
+
+    named: object = "deep"
+    for _ in range(8):
+        named = {"a": named}
+
+    assert named == redact.value(named)
+    assert '{"a": ' * 8 + '"…"' + "}" * 8 == json.dumps(redact.value({"a": named}), ensure_ascii=False)
 
 
 def test_values_that_contain_themselves_end(redact: Redactor) -> None:
