@@ -105,6 +105,8 @@ def test_an_older_copy_knows_less_than_the_journal(tmp_path: Path) -> None:
 
     assert [1, 2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=9))]
     assert found.is_whole_since(Mark(run=1, event=9))
+    assert [1, 2] == [entry.intent.attempt_id for entry in found.since(Mark(run=0, event=99))]
+    assert [2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=10))]
     assert [2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=19))]
     assert (True, False) == (found.is_ahead_of(Mark(run=1, event=19)), found.is_ahead_of(Mark(run=1, event=20)))
     assert not found.is_whole_since(Mark(run=0, event=99))
@@ -135,6 +137,7 @@ def test_a_database_has_a_journal_of_its_own(tmp_path: Path) -> None:
     """Two databases in one folder do not read each other's orders, and each can tell that it is not alone."""
     with closing(opened(tmp_path)) as ours:
         ours.intend(intent(1))
+        assert tmp_path / ".batchgen-5d1f0c9e.journal" == ours.path
         assert not journal.is_shared(tmp_path, DATABASE)
         assert journal.is_shared(tmp_path, "another")
         assert () == journal.read(tmp_path, "another").entries
@@ -186,3 +189,25 @@ def test_without_room_for_an_outcome_no_intent_is_written(tmp_path: Path) -> Non
     found = journal.read(tmp_path, DATABASE).entries
     assert taken > 10
     assert taken == sum(entry.settled is not None for entry in found)
+
+
+def test_room_is_taken_at_the_start_and_given_back_at_the_end(tmp_path: Path) -> None:
+    """64 KiB while the run lasts; afterwards the file ends with its last line."""
+    with closing(opened(tmp_path)) as written:
+        taken = written.path.stat().st_size
+
+    assert 64 * 1024 == taken
+    assert written.path.stat().st_size == journal.read(tmp_path, DATABASE).end > 0
+
+
+def test_what_is_too_large_for_a_journal_is_not_read(tmp_path: Path) -> None:
+    """Up to 64 MiB are looked through, eight times the size at which it begins anew."""
+    path = tmp_path / journal.name_of(DATABASE)
+    path.touch()
+    os.truncate(path, 64 * 1024 * 1024)
+
+    assert () == journal.read(tmp_path, DATABASE).entries
+
+    os.truncate(path, 64 * 1024 * 1024 + 1)
+    with pytest.raises(FileError, match="too large"):
+        journal.read(tmp_path, DATABASE)

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from batchgen.core import events as e
 from batchgen.core.dialects import Account
-from batchgen.core.errors import OutcomeUnknownError
+from batchgen.core.errors import OutcomeUnknownError, StaleJobError
 from batchgen.core.limits import AmbiguousPolicy
 from batchgen.core.money import Micros
 from batchgen.core.reconciling import Evidence, Use
@@ -39,9 +40,14 @@ def evidence(**changes: object) -> Evidence:
     return Evidence(**plain | {"others": False, "failed_before": False, "last_failure": None} | changes)
 
 
+def verdicts(run: Rig) -> list[tuple[str, object, object]]:
+    """Give what the diary tells of each look into the account: level, whether it proved something, and for how many orders."""
+    return [(line.level, line.facts["proven"], line.facts["orders"]) for line in run.log.called("account.reconciled")]
+
+
 def test_hold_leaves_the_order_to_a_person() -> None:
-    """One POST a row; the row is ambiguous when the run ends."""
-    run = doubtful(2, "hold")
+    """One POST a row, whatever the allowance; the row is ambiguous when the run ends."""
+    run = doubtful(2, "hold", allowance=10**9)
 
     run.run()
 
@@ -97,6 +103,17 @@ def test_resubmit_buys_a_row_twice_at_most() -> None:
     assert 2 == len(run.client.orders)
 
 
+def test_resubmit_gives_way_to_a_decision_that_somebody_else_made() -> None:
+    """A row that has moved meanwhile is left as it is, and the run goes on."""
+    run = doubtful(2, "resubmit", allowance=10**9)
+    run.ledger.fails = lambda change: StaleJobError("moved") if isinstance(change.event, e.ResubmitAllowed) else None
+
+    stop = run.run()
+
+    assert stop is None
+    assert [State.AMBIGUOUS, State.SAVED] == run.states()
+
+
 def test_resubmit_takes_over_what_earlier_runs_left_in_doubt() -> None:
     """The policy also holds for rows that a former run held."""
     run = doubtful(1, "hold")
@@ -120,6 +137,7 @@ def test_reconcile_orders_again_what_was_not_billed() -> None:
     decision = next(change for change in run.ledger.changes if change.event.word() == "billing_disproved")
     assert ("policy", "reconciled") == (decision.actor, decision.event.reason)
     assert "rose by 0.06" in decision.event.detail
+    assert [("info", True, 1)] == verdicts(run)
 
 
 def test_reconcile_holds_what_may_have_been_billed() -> None:
@@ -132,6 +150,7 @@ def test_reconcile_holds_what_may_have_been_billed() -> None:
     assert [State.AMBIGUOUS, State.SAVED] == run.states()
     assert 2 == len(run.client.orders)
     assert any("rose by 0.12" in problem for problem in run.progress.problems)
+    assert [("warning", False, 1)] == verdicts(run)
 
 
 @pytest.mark.parametrize("account", [None, Account()])
