@@ -5,10 +5,22 @@ from contextlib import suppress
 import pytest
 
 from batchgen.core import events as e
-from batchgen.core.errors import BatchgenError, FileError, IllegalTransitionError, StaleJobError, StoreAwayError, StoreError
+from batchgen.core import readings as r
+from batchgen.core.errors import (
+    BatchgenError,
+    FileError,
+    IllegalTransitionError,
+    NotSentError,
+    OutcomeUnknownError,
+    StaleJobError,
+    StoreAwayError,
+    StoreError,
+)
 from batchgen.core.jobs import Change
-from batchgen.core.states import State
-from tests.support.builders import Rig, job, rig
+from batchgen.core.money import Micros
+from batchgen.core.ports import Settled
+from batchgen.core.states import Outcome, State
+from tests.support.builders import Rig, job, limits, rig
 
 
 def _failing(run: Rig, kind: type[e.Event], *, times: int, error: StoreError | None = None) -> None:
@@ -47,7 +59,7 @@ def test_a_table_that_takes_records_again_is_no_longer_a_reason_to_stop() -> Non
 
 
 def test_a_table_that_takes_nothing_for_a_minute_stops_the_run() -> None:
-    """After 60 s the run stops with 7; the id is in the diary, the row is still submitting, nothing is ordered again."""
+    """Asked once a second for 60 s; then the run stops with 7, the id is in the diary, the row is still submitting."""
     run = rig([job()])
     _failing(run, e.SubmitAccepted, times=10_000)
 
@@ -57,6 +69,7 @@ def test_a_table_that_takes_nothing_for_a_minute_stops_the_run() -> None:
     assert (7, "storage") == (stop.exit_code, stop.reason)
     assert [State.SUBMITTING] == run.states()
     assert 60 <= run.clock.seconds < 70
+    assert 61 == len(run.log.called("job.not_recorded"))
     assert "task-1" == run.log.called("job.not_recorded")[-1].facts["task_id"]
 
 
@@ -101,7 +114,65 @@ def test_an_answer_that_neither_table_nor_journal_takes_is_shown() -> None:
     run.run()
 
     assert ["00000000 is task task-1, kept here only"] == list(run.progress.unrecorded.values())
-    assert ["task-1"] == [line.facts["task_id"] for line in run.log.called("journal.not_written")]
+    assert [{"key": job().key, "attempt": 1, "task_id": "task-1", "why": "read-only"}] == [
+        line.facts for line in run.log.called("journal.not_written")
+    ]
+
+
+def test_an_answer_whose_journal_cannot_be_forced_to_the_disk_is_shown() -> None:
+    """The report does not promise that the next start finds it."""
+    run = rig([job()])
+    run.journal.fails = lambda line: FileError("I/O error") if line == "sync" else None
+    _failing(run, e.SubmitAccepted, times=1, error=StoreError("no room left"))
+
+    run.run()
+
+    assert ["00000000 is task task-1, kept here only: I/O error"] == list(run.progress.unrecorded.values())
+    assert {
+        "key": job().key,
+        "attempt": 1,
+        "fact": "submit_accepted",
+        "task_id": "task-1",
+        "kept": "here only: I/O error",
+        "why": "no room left",
+    } == run.log.called("job.not_recorded")[0].facts
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcomes"),
+    [
+        (r.Accepted(task_id="task-1", cost=Micros(5)), [Settled(outcome=Outcome.ACCEPTED, task_id="task-1", cost=Micros(5))]),
+        (r.Rejected(reason="refused", message="bad ratio"), [Settled(outcome=Outcome.REFUSED)]),
+        (NotSentError("no route"), [Settled(outcome=Outcome.NOT_SENT)]),
+        (OutcomeUnknownError("reset"), []),
+    ],
+)
+def test_the_journal_is_told_every_answer_that_is_certain(answer: r.SubmitReading | BaseException, outcomes: list[Settled]) -> None:
+    """What it does not know is an unknown answer."""
+    run = rig([job()], limits=limits(attempts=1))
+    run.client.on_order = lambda _: answer
+
+    run.run()
+
+    assert outcomes == list(run.journal.outcomes.values())
+
+
+def test_the_journal_learns_at_once_what_the_table_has_taken() -> None:
+    """An order that is settled in the table is no longer open in the journal, and its id no longer unrecorded."""
+    run = rig([job()])
+    _failing(run, e.SubmitAccepted, times=1)
+    accepted_fails, told = run.ledger.fails, []
+
+    def fails(change: Change) -> BatchgenError | None:
+        if isinstance(change.event, e.RenderFinished):
+            told.append((set(run.journal.known), dict(run.progress.unrecorded)))
+        return accepted_fails(change)
+
+    run.ledger.fails = fails
+
+    run.run()
+
+    assert [({1}, {})] == told
 
 
 def test_the_answer_is_in_the_journal_before_the_table_is_told() -> None:
@@ -152,3 +223,4 @@ def test_counters_follow_the_records() -> None:
     assert {State.SAVED: 2} == {state: count for state, count in run.progress.by_state.items() if count}
     assert (2, 2, 0) == (run.progress.saved, run.progress.orders, run.progress.failed)
     assert 120_000 == run.progress.spent
+    assert {"runner"} == {change.actor for change in run.ledger.changes}
