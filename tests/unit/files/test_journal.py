@@ -67,7 +67,7 @@ def test_an_open_order_is_known_to_the_next_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("torn", [b"\0" * 500, b"0badc0de {}\n", b"1234", b'deadbeef {"intent":9}\n', b"\xff\xfe\n\n"])
 def test_reading_ends_at_the_first_line_that_is_not_whole_and_writing_goes_on_there(tmp_path: Path, torn: bytes) -> None:
-    """A tail torn by a death, or forged, is not believed; the next run writes over it."""
+    """A tail torn by a death, or forged, is not believed; the next run drops it."""
     with closing(opened(tmp_path)) as first:
         first.intend(intent(1))
     path = tmp_path / journal.name_of(DATABASE)
@@ -75,6 +75,7 @@ def test_reading_ends_at_the_first_line_that_is_not_whole_and_writing_goes_on_th
 
     assert (Entry(intent=intent(1)),) == journal.read(tmp_path, DATABASE).entries
     with closing(opened(tmp_path)) as second:
+        assert path.read_bytes().rstrip(b"\0").endswith(b"}\n")
         second.intend(intent(2))
     assert [1, 2] == [entry.intent.attempt_id for entry in journal.read(tmp_path, DATABASE).entries]
 
@@ -109,7 +110,8 @@ def test_an_older_copy_knows_less_than_the_journal(tmp_path: Path) -> None:
     assert [2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=10))]
     assert [2] == [entry.intent.attempt_id for entry in found.since(Mark(run=1, event=19))]
     assert (True, False) == (found.is_ahead_of(Mark(run=1, event=19)), found.is_ahead_of(Mark(run=1, event=20)))
-    assert not found.is_whole_since(Mark(run=0, event=99))
+    assert (True, False) == (found.is_whole_since(Mark(run=1, event=0)), found.is_whole_since(Mark(run=0, event=99)))
+    assert not journal.read(tmp_path, "another").is_whole_since(Mark(run=1, event=0))
 
 
 def test_a_long_journal_begins_anew_and_keeps_open_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +170,10 @@ def test_what_is_no_file_is_refused(tmp_path: Path, obstacle: str) -> None:
 
 
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    """Task ids give away results."""
-    opened(tmp_path).close()
+    """Task ids give away results; a folder that is not there yet is made."""
+    opened(tmp_path / "out").close()
 
-    assert 0o600 == (tmp_path / journal.name_of(DATABASE)).stat().st_mode & 0o777
+    assert 0o600 == (tmp_path / "out" / journal.name_of(DATABASE)).stat().st_mode & 0o777
 
 
 def test_without_room_for_an_outcome_no_intent_is_written(tmp_path: Path) -> None:
@@ -211,3 +213,11 @@ def test_what_is_too_large_for_a_journal_is_not_read(tmp_path: Path) -> None:
     os.truncate(path, 64 * 1024 * 1024 + 1)
     with pytest.raises(FileError, match="too large"):
         journal.read(tmp_path, DATABASE)
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """The sentence says what was tried, where, and what the disk said."""
+    (tmp_path / "out").touch()
+
+    with pytest.raises(FileError, match=r"^cannot read .*/out/\.batchgen-5d1f0c9e\.journal: Not a directory$"):
+        journal.read(tmp_path / "out", DATABASE)

@@ -5,7 +5,9 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,18 @@ def test_too_many_bytes_are_refused_as_they_come(root: Path, job: Job, inspector
         draft.write(b"0")
 
     assert caught.value.reason == "too_big"
+    draft.discard()
+
+
+@pytest.mark.parametrize(("operation", "cap"), [("image", 64 * 1024**2), ("video", 2 * 1024**3)])
+def test_without_a_cap_of_its_own_a_shelf_takes_so_many_bytes(shelf: ImageShelf, job: Job, operation: str, cap: int) -> None:
+    """64 MiB for an image, 2 GiB for a video; what is larger is refused before a byte of it is written."""
+    draft = shelf.draft(replace(job, operation=operation), 0)
+    draft.write(bytes(2 * 1024**2))
+
+    with closing(mmap(-1, cap - 2 * 1024**2 + 1)) as rest, pytest.raises(BadImageError, match=f"larger than the {cap} bytes"):
+        draft.write(rest)
+
     draft.discard()
 
 
