@@ -105,7 +105,7 @@ def mutations(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.Constant(value=int() | float() as value):
             yield ast.Constant(value=value + 1), f"{value} -> {value + 1}"
         case ast.Constant(value=str() as value):
-            yield ast.Constant(value=f"XX{value}"), f"{value!r} changed"
+            yield ast.Constant(value=f"XX{value}XX"), f"{value!r} changed"
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield operand, "not dropped"
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.AugAssign():

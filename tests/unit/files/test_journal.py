@@ -47,6 +47,7 @@ def test_orders_and_their_outcomes_are_read_as_they_were_written(tmp_path: Path)
         written.settle(1, ACCEPTED)
 
         found = journal.read(tmp_path, DATABASE)
+        assert (ACCEPTED, None) == (written.settled(1), written.settled(2))
 
     assert (Entry(intent=intent(1), settled=ACCEPTED), Entry(intent=intent(2))) == found.entries
     assert ((Mark(run=1, event=0), 0),) == found.marks
@@ -65,7 +66,7 @@ def test_an_open_order_is_known_to_the_next_run(tmp_path: Path) -> None:
         assert third.settled(1) is None
 
 
-@pytest.mark.parametrize("torn", [b"\0" * 500, b"0badc0de {}\n", b"1234", b'deadbeef {"intent":9}\n', b"\xff\xfe\n\n"])
+@pytest.mark.parametrize("torn", [b"\0" * 500, b"0badc0de {}\n", b"1234", b'deadbeef {"intent":9}\n', b"x" * 500, b"\xff\xfe\n\n"])
 def test_reading_ends_at_the_first_line_that_is_not_whole_and_writing_goes_on_there(tmp_path: Path, torn: bytes) -> None:
     """A tail torn by a death, or forged, is not believed; the next run drops it."""
     with closing(opened(tmp_path)) as first:
@@ -115,7 +116,10 @@ def test_an_older_copy_knows_less_than_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_long_journal_begins_anew_and_keeps_open_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settled orders go, those that the table does not know yet stay, the mark is the first line; the room is small again."""
+    """Settled orders go, those that the table may not know yet stay, the mark is the first line; the room is small again.
+
+    That is what was open before the table was asked how far it is, and what has gone out since.
+    """
     monkeypatch.setattr(journal, "LIMIT_BYTES", 2_000)
     with closing(opened(tmp_path)) as written:
         for number in range(1, 21):
@@ -124,12 +128,15 @@ def test_a_long_journal_begins_anew_and_keeps_open_orders(tmp_path: Path, monkey
             if number != 7:
                 written.recorded(number)
         written.intend(intent(21))
-        written.mark(Mark(run=1, event=60), still_open=written.open_orders())
+        still_open = written.open_orders()
+        written.recorded(7)
         written.intend(intent(22))
+        written.mark(Mark(run=1, event=60), still_open=still_open)
+        written.intend(intent(23))
 
         found = journal.read(tmp_path, DATABASE)
 
-    assert [7, 21, 22] == [entry.intent.attempt_id for entry in found.entries]
+    assert [7, 21, 22, 23] == [entry.intent.attempt_id for entry in found.entries]
     assert ACCEPTED == found.entries[0].settled
     assert (Mark(run=1, event=60), 0) == found.marks[0]
     assert [journal.name_of(DATABASE)] == [path.name for path in tmp_path.iterdir()]

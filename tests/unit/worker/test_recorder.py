@@ -186,6 +186,18 @@ def test_the_answer_is_in_the_journal_before_the_table_is_told() -> None:
     assert [True] == told
 
 
+def test_the_diary_does_not_say_of_a_result_that_the_journal_keeps_it() -> None:
+    """Only answers to orders stand there; a result is asked for again."""
+    run = rig([job()])
+    _failing(run, e.RenderFinished, times=1, error=StoreError("no room left"))
+
+    run.run()
+
+    (line,) = run.log.called("job.not_recorded")
+    assert "kept" not in line.facts
+    assert 0 == run.journal.syncs
+
+
 @pytest.mark.parametrize("error", [StaleJobError("moved"), IllegalTransitionError("impossible")])
 def test_a_task_id_without_a_place_is_kept_in_the_diary(error: BatchgenError) -> None:
     """When the row can never take the task id of a paid order, the diary still names it."""
