@@ -1,12 +1,14 @@
 """Where an answer's fields are looked for, in which order, and what the vendor's words mean; written down a second time on purpose."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from batchgen.api.dialects.jimmyai import answers, outcomes, words
 from batchgen.core.dialects import Reply
-from batchgen.core.readings import Delivered
+from batchgen.core.money import Micros
+from batchgen.core.readings import Delivered, Unproven, Unreadable
 from tests.unit.api.dialects.jimmyai.jobs import job
 
 MESSAGE_KEYS = ("msg", "message", "error_message", "error_msg", "reason", "error", "detail")
@@ -95,6 +97,9 @@ def test_a_bare_task_is_a_success_by_its_status(status: int, is_success: bool) -
         (1764000000, None, None),
         (True, 2, None),
         (10**14, 10**14 + 1, None),
+        (10**14 - 1, 10**14 - 1, 0.0),
+        (10**11 - 10, 10**11, 10.0),
+        (1, 2, 1.0),
     ],
 )
 def test_a_task_lasted_from_stamp_to_stamp(created: object, completed: object, lasted_s: float | None) -> None:
@@ -147,3 +152,104 @@ def test_a_delivered_image_is_found_in_any_of_these_places(place: str, value: st
 
     assert isinstance(reading, Delivered)
     assert reading.urls == ((ADDRESS,) if value == ADDRESS else (f"data:;base64,{IMAGE}",))
+
+
+def test_an_answer_tells_no_more_than_a_line_holds() -> None:
+    """A thousand characters of its words, 100 of its status, 64 of its code."""
+    answer = opened({"code": "c" * 65, "msg": "m" * 1001, "data": {"status": "S" * 101}})
+
+    assert ("c" * 64, "m" * 1000, "s" * 100) == (answer.code, answer.words, answers.status_word(answer))
+
+
+@pytest.mark.parametrize(("code", "expected"), [(True, None), (1.5, None), (" ", None), (None, None), (7, "7"), (" 7 ", "7")])
+def test_a_code_is_a_number_or_a_text(code: object, expected: str | None) -> None:
+    """Anything else is no envelope."""
+    assert expected == opened({"code": code}).code
+
+
+@pytest.mark.parametrize(("status", "expected"), [(True, ""), (None, ""), ([], ""), (3, "3"), (" Done ", "done")])
+def test_a_status_is_a_number_or_a_text(status: object, expected: str) -> None:
+    """Anything else is none."""
+    assert expected == answers.status_word(opened({"code": 0, "data": {"status": status}}))
+
+
+@pytest.mark.parametrize("name", ["task_id", "taskId", "status"])
+def test_a_bare_task_is_known_by_any_of_these_names(name: str) -> None:
+    """Without an envelope, the whole answer is the task."""
+    assert {name: "a"} == opened({name: "a"}).task
+    assert {} == opened({f"x{name}": "a"}).task
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ({"task_id": "a", "id": "b", "taskId": "c"}, ("a", "a")),
+        ({"task_id": "", "id": None, "taskId": "c"}, ("c", "c")),
+        ({"id": "b", "taskId": "c"}, ("b", "c")),
+        ({"task_id": [], "taskId": "c"}, (None, None)),
+    ],
+)
+def test_the_first_place_that_holds_anything_names_the_task(task: dict[str, object], expected: tuple[str | None, str | None]) -> None:
+    """In an answer that claims success, and in an error."""
+    assert expected == (answers.task_id(opened({"code": 0, "data": task})), answers.task_id(opened({"code": -1, "data": task})))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1e100", Decimal("1e100")),
+        ("1e101", None),
+        ("1e-100", Decimal("1e-100")),
+        ("1e-101", None),
+        (7, Decimal(7)),
+        (Decimal("2.50"), Decimal("2.50")),
+        (True, None),
+        (1.5, None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("much", None),
+    ],
+)
+def test_a_decimal_has_at_most_a_hundred_digits_on_either_side(value: object, expected: Decimal | None) -> None:
+    """What is larger would overflow in the first sum."""
+    assert expected == answers.decimal(value)
+
+
+@pytest.mark.parametrize(("code", "told"), [(20002, "bad ratio (code 20002)"), (None, "bad ratio")])
+def test_a_refusal_is_told_with_its_code(code: object, told: str) -> None:
+    """The words first; where there are none, the beginning of the body."""
+    assert told == opened({"code": code, "msg": "bad ratio"}, 400).told
+    assert opened({"code": 20002}, 400).told == 'HTTP 400: {"code": 20002}'
+
+
+@pytest.mark.parametrize(("status", "meaning"), [(299, "Unreadable"), (400, "Stopped"), (499, "Stopped"), (500, "Unreadable")])
+def test_words_without_an_envelope_decide_in_a_refusal_only(status: int, meaning: str) -> None:
+    """From 400 up to 499; anywhere else they mean nothing."""
+    answer = Reply(status=status, body=b'{"message": "insufficient balance"}')
+
+    assert meaning == type(outcomes.ordered(answer)).__name__
+
+
+@pytest.mark.parametrize("status", [502, 504, *range(520, 525)])
+def test_a_gateway_does_not_speak_for_the_vendor(status: int) -> None:
+    """Whatever the code, the order may have been carried out behind it; no drift of the contract is claimed."""
+    for code in (-1, 12345):
+        reading = outcomes.ordered(Reply(status=status, body=json.dumps({"code": code}).encode()))
+
+        assert isinstance(reading, Unreadable)
+        assert reading.message.startswith(f"HTTP {status}: ")
+
+
+@pytest.mark.parametrize("status", [500, 501, 505, 519, 525])
+def test_any_other_server_error_in_the_envelope_is_the_vendors_own(status: int) -> None:
+    """It says that the order failed, without proof."""
+    assert isinstance(outcomes.ordered(Reply(status=status, body=b'{"code": 12345}')), Unproven)
+
+
+def test_a_delivered_image_keeps_its_price() -> None:
+    """As told in the answer that holds it."""
+    body = {"code": 0, "data": {"url": ADDRESS, "cost": "0.06"}}
+
+    assert Delivered(urls=(ADDRESS,), cost=Micros(60_000)) == outcomes.answered(
+        job("generate"), Reply(status=200, body=json.dumps(body).encode())
+    )
