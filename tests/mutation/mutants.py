@@ -43,6 +43,7 @@ PYTEST: Final = (
     "pytest_socket",
     "-p",
     "pytest_timeout",
+    "--timeout=0",  # the alarm of the child is ours
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
 )

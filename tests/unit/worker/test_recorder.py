@@ -225,6 +225,25 @@ def test_every_transition_is_one_line_of_the_diary() -> None:
     assert "task-1" == lines[1].facts["task_id"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "word", "reason", "detail"),
+    [
+        (r.Rejected(reason="refused", message="bad ratio"), "job.submit_rejected", "refused", "bad ratio"),
+        (OutcomeUnknownError("reset"), "job.submit_unknown", "no_answer", "reset"),
+    ],
+)
+def test_a_setback_is_a_warning_with_its_reason(answer: r.SubmitReading | BaseException, word: str, reason: str, detail: str) -> None:
+    """Whoever reads the diary sees what went wrong with which row."""
+    run = rig([job()])
+    run.client.on_order = lambda _: answer
+
+    run.run()
+
+    (line,) = run.log.called(word)
+    assert ("warning", reason, detail) == (line.level, line.facts["reason"], line.facts["detail"])
+    assert "info" == run.log.called("job.submit_started")[0].level
+
+
 def test_counters_follow_the_records() -> None:
     """The counts by state are those of the table."""
     run = rig([job(1), job(2)])
