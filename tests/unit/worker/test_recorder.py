@@ -16,11 +16,12 @@ from batchgen.core.errors import (
     StoreAwayError,
     StoreError,
 )
-from batchgen.core.jobs import Change
+from batchgen.core.jobs import Change, Job
 from batchgen.core.money import Micros
 from batchgen.core.ports import Settled
 from batchgen.core.states import Outcome, State
-from tests.support.builders import Rig, job, limits, rig
+from tests.support.builders import Rig, event, job, limits, rendered, rig, submitted
+from tests.support.fake_clock import START, run_warped
 
 
 def _failing(run: Rig, kind: type[e.Event], *, times: int, error: StoreError | None = None) -> None:
@@ -242,6 +243,25 @@ def test_a_setback_is_a_warning_with_its_reason(answer: r.SubmitReading | BaseEx
     (line,) = run.log.called(word)
     assert ("warning", reason, detail) == (line.level, line.facts["reason"], line.facts["detail"])
     assert "info" == run.log.called("job.submit_started")[0].level
+
+
+@pytest.mark.parametrize(
+    ("row", "happened", "level"),
+    [
+        (rendered(), event(e.DownloadDeferred, next_at=None), "warning"),
+        (rendered(), event(e.DownloadDeferred, next_at=START), "info"),
+        (rendered(), event(e.DriftSeen), "warning"),
+        (submitted(), event(e.TaskStalled), "warning"),
+        (submitted(), event(e.RenderFinished), "info"),
+    ],
+)
+def test_what_waits_for_a_person_is_a_warning(row: Job, happened: e.Event, level: str) -> None:
+    """A download without another date, a task that stands still, an answer never heard of; what goes on by itself is none."""
+    run = rig([row])
+
+    run_warped(run.clock, run.engine.steps.recorder.record(row, happened))
+
+    assert [level] == [line.level for line in run.log.lines]
 
 
 def test_counters_follow_the_records() -> None:
