@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from time import monotonic
 from types import ModuleType
 from typing import Final
@@ -202,14 +203,15 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def survives(path: str, tree: ast.Module, *, limit_s: float) -> bool:
     """Run the module's tests against the changed module in a child; say whether all pass."""
-    child = os.fork()
-    if child == 0:
-        _run(path, tree, limit_s)
-    _, status = os.waitpid(child, 0)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        child = os.fork()
+        if child == 0:
+            _run(path, tree, limit_s, folder)
+        _, status = os.waitpid(child, 0)
     return status == 0
 
 
-def _run(path: str, tree: ast.Module, limit_s: float) -> None:
+def _run(path: str, tree: ast.Module, limit_s: float, folder: str) -> None:
     """Be the child: test, and leave with 0 when nothing was noticed; an endless loop ends by the alarm."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
@@ -220,7 +222,7 @@ def _run(path: str, tree: ast.Module, limit_s: float) -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the others only cost time here
     code = 3
     try:
-        code = int(pytest.main([*PYTEST, *MODULES[path]]))
+        code = int(pytest.main([*PYTEST, f"--basetemp={folder}/tests", *MODULES[path]]))
     finally:
         os._exit(code)
 

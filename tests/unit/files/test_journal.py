@@ -3,6 +3,7 @@
 import os
 import resource
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,35 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(FileError, match=r"^cannot read .*/out/\.batchgen-5d1f0c9e\.journal: Not a directory$"):
         journal.read(tmp_path / "out", DATABASE)
+
+
+def test_what_is_not_known_of_an_order_stays_unknown(tmp_path: Path) -> None:
+    """Neither the price of an order nor its cost is made up, and an order without a task has none."""
+    unpriced = replace(intent(1), reserved=None)
+    answers = [Settled(outcome=Outcome.ACCEPTED, task_id="img_1"), Settled(outcome=Outcome.REFUSED), Settled(outcome=Outcome.NOT_SENT)]
+    with closing(opened(tmp_path)) as written:
+        for number, answer in enumerate(answers, start=1):
+            written.intend(replace(unpriced, attempt_id=number))
+            written.settle(number, answer)
+        written.settle(9, ACCEPTED)
+
+    found = journal.read(tmp_path, DATABASE).entries
+
+    assert [Entry(intent=replace(unpriced, attempt_id=number), settled=answer) for number, answer in enumerate(answers, start=1)] == list(
+        found
+    )
+
+
+def test_a_journal_that_starts_over_holds_nothing_but_the_mark(tmp_path: Path) -> None:
+    """In one step, for its owner only, also where there was none; a leftover of a death on the way is replaced."""
+    folder, name = tmp_path / "out", journal.name_of(DATABASE)
+    journal.start_over(folder, DATABASE, Mark(run=1, event=0))
+    with closing(opened(folder)) as written:
+        written.intend(intent(1))
+    (folder / f"{name}.part").write_bytes(b"half a line")
+
+    journal.start_over(folder, DATABASE, Mark(run=3, event=40))
+
+    assert (((Mark(run=3, event=40), 0),), ()) == (journal.read(folder, DATABASE).marks, journal.read(folder, DATABASE).entries)
+    assert [name] == [path.name for path in folder.iterdir()]
+    assert 0o600 == (folder / name).stat().st_mode & 0o777
