@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme bench bench-verify crash-night crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
+.PHONY: help demo test coverage check format readme bench bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -21,8 +21,11 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## a whole run against the embedded simulator, killed and resumed before your eyes
 	@$(BIN)/batchgen demo
 
-test: $(STAMP) ## all tests, with branch coverage
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered -q $(ARGS)
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
+
+coverage: $(STAMP) ## all tests, with branch coverage
+	@$(MAKE) test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
 
 check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README parts
 	$(BIN)/ruff check .
@@ -55,6 +58,9 @@ bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (abo
 KILLS ?= 500
 crash-night: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=500)
 	$(BIN)/python tests/crash/random_kills.py --kills $(KILLS)
+
+crash-calls: $(STAMP) ## death and failure at every call through every port, for every kind of order (about an hour)
+	EVERY_CALL=1 $(BIN)/python -m pytest -n 2 -q --timeout=0 tests/crash/test_every_port_call.py
 
 PAIRS ?= 300
 crash-twice: $(STAMP) ## a second death while a dead run is resumed, at calls through the ports (PAIRS=300)
