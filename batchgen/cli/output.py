@@ -12,8 +12,6 @@ from typing import Final, Literal, TextIO
 
 import click
 
-from batchgen import logs
-
 WIDTH: Final = 80
 """Columns of the terminal that every answer fits."""
 _HANGING: Final = 4
@@ -30,6 +28,8 @@ def say(text: str, *, err: bool = False) -> None:
     try:
         tell(text, err=err)
     except OSError:
+        from batchgen import logs
+
         logs.drop()
         silence("stderr" if err else "stdout")
 
@@ -56,6 +56,8 @@ class _Void(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Count the lines."""
+        from batchgen import logs
+
         for _ in range(text.count("\n")):
             logs.drop()
         return len(text)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchgen import logs
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
 from batchgen.cli.planning import MANIFEST, MAX_JOBS, ONLY, SETS, show_preview
@@ -145,6 +144,8 @@ def say_end(report: "Report") -> None:
     """Print how a run ended, and what to type next."""
     for text in report.lines():
         output.say(text)
+    from batchgen import logs
+
     if lost := logs.dropped():
         logs.get("run").info("output.lost", lines=lost)
         output.say(f"{lost} lines of output or log found no reader or no room", err=True)

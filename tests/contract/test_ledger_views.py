@@ -319,7 +319,7 @@ def test_a_run_keeps_the_balances_around_it(open_table: OpenTable) -> None:
     table = open_table(1)
     assert (None, None) == _balances(table)
 
-    table.thread.call(lambda c: runs.note_balance(c, table.run_id, 12_345_678_901)).result()
+    table.thread.call(lambda c: runs.note_account(c, table.run_id, available=12_345_678_901, use=None)).result()
     table.thread.call(lambda c: runs.finish(c, table.run_id, runs.Ending(stop_reason="x", exit_code=0), at=START)).result()
     told = _balances(table)
     ending = runs.Ending(stop_reason="x", exit_code=0, balance_after=-5)

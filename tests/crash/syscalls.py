@@ -149,7 +149,8 @@ def calls_of(stage: Stage, kinds: Sequence[str]) -> Counter[tuple[str, str]]:
     names = dict(note.split(" ", 1) for note in (folder / "threads").read_text().splitlines())
     kind_of = {name.strip("?"): kind for kind in kinds for name in SETS[kind].split(",")}
     entered = re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.MULTILINE)
-    return Counter((kind_of[call], names[thread]) for thread, call in entered if call in kind_of)
+    ours = [(kind_of[call], names[thread]) for thread, call in entered if call in kind_of and thread in names]
+    return Counter(ours)  # without those of the children that judge pictures
 
 
 def _traced(line: WarmLine, folder: Path, thread: str, options: list[str], patience_s: int) -> Finished:

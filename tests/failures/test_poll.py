@@ -205,7 +205,7 @@ def test_rejected_key_keeps_what_is_paid_for_the_next_run(cli: CommandLine, star
 def test_task_past_its_deadline_is_stalled_and_fetched_by_a_later_run(cli: CommandLine, start_rude: StartRude) -> None:
     """P11: a task that runs longer than allowed stays submitted and paid, its age is shown, and a later run fetches it."""
     vendor = start_rude(on_poll=(tells(status="processing", progress=50),))
-    cli.write(manifest(vendor.url, 1, limits={"in_flight": 1, "timeout": {"task": "1s"}}))
+    cli.write(manifest(vendor.url, 1, limits={"in_flight": 1, "timeout": {"task": "0.1s"}}))
 
     run = cli("run", "study.yaml", "-y")
     batch, read = told(cli, run)

@@ -54,8 +54,8 @@ def bounded() -> Iterator[None]:
 
 
 def fault(target: Target, data: bytes, *, most_kib: int = MOST_RSS_KIB) -> str:
-    """Try one input; give what is wrong with the way it was answered, or nothing."""
-    had_room = peak_kib() <= most_kib
+    """Try one input; give what is wrong with the way it was answered, or nothing; memory counts from what the process held before."""
+    before_kib = peak_kib()
     try:
         with bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -68,7 +68,7 @@ def fault(target: Target, data: bytes, *, most_kib: int = MOST_RSS_KIB) -> str:
             place = place.tb_next
         where = "" if place is None else f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
         return f"{type(error).__name__}{where}"
-    return f"more than {most_kib // 1024} MiB" if had_room and peak_kib() > most_kib else ""
+    return f"more than {most_kib // 1024} MiB" if peak_kib() - before_kib > most_kib else ""
 
 
 def fuzz(target: Target, *, seconds: float, seed: int) -> Score:
