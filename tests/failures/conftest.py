@@ -6,27 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import CommandLine, Vendor, open_vendor
+from tests.acceptance.conftest import StartVendor, cli, start_vendor
 from tests.support.disks import Disk, FailingDisk, failing, mounted
 from tests.support.rude_vendor import RudeVendor, open_rude_vendor
 
-StartVendor = Callable[..., Vendor]
+__all__ = ["StartVendor", "cli", "start_vendor"]
+
 StartRude = Callable[..., RudeVendor]
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[CommandLine]:
-    """Give a command line in an empty folder; afterwards the canary key stands nowhere."""
-    command_line = CommandLine(folder=tmp_path)
-    yield command_line
-    assert [] == command_line.leaks()
-
-
-@pytest.fixture
-def start_vendor() -> Iterator[StartVendor]:
-    """Start vendors on the test's own terms; they stop with the test."""
-    with ExitStack() as stack:
-        yield lambda **terms: stack.enter_context(open_vendor(**terms))
 
 
 @pytest.fixture
