@@ -29,7 +29,7 @@ from batchgen.core.jobs import JobKey
 from batchgen.core.money import Micros
 from batchgen.core.ports import Intent, Settled
 from batchgen.core.states import Outcome
-from batchgen.files.folders import Root, disk_errors, open_new, open_regular, sync, write_all
+from batchgen.files.folders import Root, disk_errors, move_new, open_new, open_regular, sync, write_all
 
 LIMIT_BYTES: Final = 8 * 1024 * 1024
 _MOST_BYTES: Final = 8 * LIMIT_BYTES
@@ -213,33 +213,36 @@ class OrderJournal:
         """Put a short journal in the place of the long one, in one step."""
         entries = [entry for entry in read(self._root.path, self._database).entries if entry.intent.attempt_id in keep]
         text = mark_line + b"".join(_lines(entries))
-        temp = self._name + _TEMP
         with disk_errors("write", self._root, self._name, need=len(text)), self._root.opened() as place:
-            descriptor = open_new(place, temp)
-            try:
-                write_all(descriptor, text)
-                os.fsync(descriptor)
-                os.rename(temp, self._name, src_dir_fd=place, dst_dir_fd=place)
-                sync(place)
-            except BaseException:
-                os.close(descriptor)
-                raise
+            descriptor = _replaced(place, self._name, text)
         os.close(self._descriptor)
         self._descriptor, self._end, self._allocated = descriptor, len(text), 0
 
 
 def start_over(folder: Path, database: str, mark: Mark) -> None:
-    """Put a journal that holds nothing but the mark in the place of the former one; raise FileError."""
+    """Put a journal that holds nothing but the mark in the place of the former one; raise FileError.
+
+    The former one stays beside it under a name of its own: it may name tasks that found no place in the database.
+    """
     root, name = Root(folder), name_of(database)
     with disk_errors("write", root, name), root.opened(create=True) as place:
-        descriptor = open_new(place, name + _TEMP)
-        try:
-            write_all(descriptor, _mark_line(database, mark))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with suppress(FileNotFoundError, FileExistsError):
+            move_new(place, name, f"{name}.{mark.run}-{mark.event}")
+        os.close(_replaced(place, name, _mark_line(database, mark)))
+
+
+def _replaced(place: int, name: str, text: bytes) -> int:
+    """Put a whole journal in the place of the former one, in one step and durably; give its descriptor."""
+    descriptor = open_new(place, name + _TEMP)
+    try:
+        write_all(descriptor, text)
+        os.fsync(descriptor)
         os.rename(name + _TEMP, name, src_dir_fd=place, dst_dir_fd=place)
         sync(place)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 # --- lines ---

@@ -249,7 +249,7 @@ def test_what_is_not_known_of_an_order_stays_unknown(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_starts_over_holds_nothing_but_the_mark(tmp_path: Path) -> None:
-    """In one step, for its owner only, also where there was none; a leftover of a death on the way is replaced."""
+    """In one step, for its owner only, also where there was none; the former one stays beside it, a leftover of a death is replaced."""
     folder, name = tmp_path / "out", journal.name_of(DATABASE)
     journal.start_over(folder, DATABASE, Mark(run=1, event=0))
     with closing(opened(folder)) as written:
@@ -259,5 +259,6 @@ def test_a_journal_that_starts_over_holds_nothing_but_the_mark(tmp_path: Path) -
     journal.start_over(folder, DATABASE, Mark(run=3, event=40))
 
     assert (((Mark(run=3, event=40), 0),), ()) == (journal.read(folder, DATABASE).marks, journal.read(folder, DATABASE).entries)
-    assert [name] == [path.name for path in folder.iterdir()]
+    assert {name, f"{name}.3-40"} == {path.name for path in folder.iterdir()}
+    assert b'"intent":1' in (folder / f"{name}.3-40").read_bytes()
     assert 0o600 == (folder / name).stat().st_mode & 0o777
