@@ -58,7 +58,7 @@ def test_t15_runs_under_other_clocks_expire_nothing_and_order_nothing_twice(
 ) -> None:
     """Begun four days ahead and gone on with four days late, an hour ahead and an hour late: all saved, each bought once: exit 0."""
     vendor = start_vendor(latency_s=1.0)
-    cli.write(study(vendor.url, _prompts(16), limits={"in_flight": 2}))
+    cli.write(study(vendor.url, _prompts(16), limits={"in_flight": 2, "timeout": {"task": "3h"}}))
 
     for number, offset in enumerate(("+4d", "-4d", "+1h", "-1h"), start=1):
         clock.set(offset)

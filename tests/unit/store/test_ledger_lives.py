@@ -39,7 +39,7 @@ from tests.support.fake_clock import FakeClock
 from tests.support.fake_journal import FakeJournal
 from tests.support.lives import LAWS, Batch, Life
 
-EXAMPLES: Final = int(os.environ.get("EXAMPLES", "80"))
+EXAMPLES: Final = int(os.environ.get("EXAMPLES", "40"))
 STEPS: Final = 50
 JOBS: Final = 4
 MEMORY: Final = Path("/dev/shm")
@@ -355,4 +355,4 @@ class LivesMachine(RuleBasedStateMachine):
 LivesMachine.TestCase.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestLedgerLives = pytest.mark.slow(LivesMachine.TestCase)
+TestLedgerLives = pytest.mark.timeout(900)(pytest.mark.slow(LivesMachine.TestCase))
