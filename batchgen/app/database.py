@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchgen.app.calling import program
 from batchgen.core.errors import StoreError
+from batchgen.logs import lines as diary
 from batchgen.settings import DEFAULT_DB, Settings, resource_dir
 from batchgen.store import backup as copies
 from batchgen.store import engine as engines
@@ -20,7 +21,7 @@ def writing(settings: Settings) -> Iterator[DatabaseThread]:
     """Open the database for changes, created or upgraded as needed; every change is durable when the block ends."""
     migrate.upgrade(settings.db_url, resource_dir("migrations"))
     engine = open_engine(settings.db_url)
-    thread = DatabaseThread(engine)
+    thread = DatabaseThread(engine, say=lambda sentence: diary.get("database").warning("database.away", detail=sentence))
     try:
         yield thread
     finally:

@@ -93,7 +93,7 @@ class Shift:
     def _sign_out(self, run_id: int, ending: runs.Ending) -> None:
         """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""
         try:
-            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=SystemClock().now())).result()
+            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=SystemClock().now()), repeatable=True).result()
         except StoreError as error:
             diary.get("run").error("run.end_not_recorded", run=run_id, why=str(error))
 

@@ -133,10 +133,16 @@ class Shelf(Protocol):
 
 
 class Ledger(Protocol):
-    """The job table of one batch, written by one thread. Every future is done only when its commit is durable."""
+    """The job table of one batch, written by one thread. Every future is done only when its commit is durable.
+
+    A database that is away is waited for, up to a minute; then StoreAwayError says so.
+    """
 
     def record(self, change: Change) -> "Future[Recorded]":
-        """Record the event, or fail with StaleJobError, BudgetReachedError, IllegalTransitionError or StoreError."""
+        """Record the event, or fail with StaleJobError, BudgetReachedError, IllegalTransitionError or StoreError.
+
+        The same change given again is recorded once, and gets the same answer.
+        """
 
     def claim(self, *, limit: int, now: datetime, skip: frozenset[int], full_models: frozenset[str]) -> "Future[list[Job]]":
         """Give up to ``limit`` planned jobs that are due, in running order, without those in ``skip`` and those of ``full_models``."""

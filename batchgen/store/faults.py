@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from batchgen.core.errors import SchemaError, StoreAwayError, StoreError
 from batchgen.store.presence import holders
@@ -85,4 +85,6 @@ def _postgres(error: DBAPIError) -> tuple[type[StoreError], str]:
     if error.connection_invalidated or sqlstate.startswith(("08", "57P")):
         return StoreAwayError, "the connection to the database was lost; whether the last change was stored is unknown"
     first_line = str(error.orig).strip().partition("\n")[0]
+    if not sqlstate and isinstance(error, OperationalError):  # the server never spoke: libpq gives no code for a failed connection
+        return StoreAwayError, f"the database cannot be reached: {first_line}"
     return _POSTGRES.get(sqlstate, (StoreError, f"the database refused: {first_line}"))

@@ -58,35 +58,35 @@ class SqlLedger:
     def claim(self, *, limit: int, now: datetime, skip: frozenset[int], full_models: frozenset[str]) -> Future[list[Job]]:
         """Give up to ``limit`` planned jobs that are due, in running order."""
         query = claim_query(self._batch_id, now=now, skip=sorted(skip), full_models=sorted(full_models), limit=limit)
-        return self._thread.call(lambda connection: [_job(row) for row in connection.execute(query).mappings()])
+        return self._thread.call(lambda connection: [_job(row) for row in connection.execute(query).mappings()], repeatable=True)
 
     def next_due(self) -> Future[datetime | None]:
         """Say when the earliest planned job is due: long ago for one that never waited; None when none is planned."""
-        return self._thread.call(partial(_next_due, self._batch_id))
+        return self._thread.call(partial(_next_due, self._batch_id), repeatable=True)
 
     def live(self) -> Future[list[Job]]:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
-        return self._thread.call(partial(live_jobs, batch_id=self._batch_id))
+        return self._thread.call(partial(live_jobs, batch_id=self._batch_id), repeatable=True)
 
     def doubtful(self) -> Future[list[Job]]:
         """Give every ambiguous job, the one that was ordered first at the head."""
-        return self._thread.call(partial(live_jobs, batch_id=self._batch_id, states=[State.AMBIGUOUS]))
+        return self._thread.call(partial(live_jobs, batch_id=self._batch_id, states=[State.AMBIGUOUS]), repeatable=True)
 
     def evidence(self) -> Future[Evidence | None]:
         """Say what the table tells of money since the run that sent the oldest order in doubt; None when no order is in doubt."""
-        return self._thread.call(partial(doubts.evidence, batch_id=self._batch_id))
+        return self._thread.call(partial(doubts.evidence, batch_id=self._batch_id), repeatable=True)
 
     def repeated(self) -> Future[int]:
         """Give the micros of the orders in doubt that policy has had ordered again, in all runs of the batch."""
-        return self._thread.call(partial(doubts.repeated, batch_id=self._batch_id))
+        return self._thread.call(partial(doubts.repeated, batch_id=self._batch_id), repeatable=True)
 
     def upload_of(self, sha256: str, *, vendor: str) -> Future[Upload | None]:
         """Give the latest upload of that content to that vendor, however old."""
-        return self._thread.call(partial(uploads.find, sha256=sha256, vendor=vendor))
+        return self._thread.call(partial(uploads.find, sha256=sha256, vendor=vendor), repeatable=True)
 
     def keep_upload(self, upload: Upload) -> Future[None]:
         """Keep an upload in the place of an earlier one of the same content to the same vendor."""
-        return self._thread.call(partial(uploads.keep, upload=upload))
+        return self._thread.call(partial(uploads.keep, upload=upload), repeatable=True)
 
 
 def jobs_in(engine: Engine, state: State, *, batch_id: int) -> list[Job]:

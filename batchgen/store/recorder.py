@@ -22,7 +22,7 @@ from batchgen.core.states import State
 from batchgen.store.bulk import Cells
 from batchgen.store.effects import AttemptRow, JobRow, detail_of, follow, require_order
 from batchgen.store.instants import to_text
-from batchgen.store.rows import Statements, read_jobs, read_purses, read_tasks, read_totals
+from batchgen.store.rows import Statements, read_jobs, read_purses, read_stored, read_tasks, read_totals
 
 ATTEMPTS_PER_JOB: Final = 100_000
 """An attempt's id is its job's id times this, plus n: known before it is written, and readable."""
@@ -58,6 +58,7 @@ class _Group:
         self._purses_before = {batch_id: replace(purse) for batch_id, purse in self._purses.items()}
         self._totals = read_totals(connection, batches)
         self._totals_before = dict(self._totals)
+        self._stored = read_stored(connection, [change for change in changes if self._is_late(change)])
         self._known_tasks = read_tasks(connection, [task for change in changes if (task := _task_of(change.event)) is not None])
         self._new_attempts: dict[int, AttemptRow] = {}
         self._attempts: dict[int, AttemptRow] = {}
@@ -67,7 +68,7 @@ class _Group:
     def take(self, change: Change) -> Recorded | BatchgenError:
         """Follow one change in memory, or give the reason why it cannot be; in that case nothing has changed."""
         try:
-            return self._follow(change)
+            return self._told_before(change) or self._follow(change)
         except (StaleJobError, BudgetReachedError, IllegalTransitionError, InputError) as error:
             return error
 
@@ -82,6 +83,19 @@ class _Group:
         sql.append_events(connection, self._events)
         sql.move_totals(connection, self._total_deltas())
         sql.move_money(connection, self._money_deltas())
+
+    def _is_late(self, change: Change) -> bool:
+        """Say whether the job has left the version at which the change was to meet it."""
+        return change.job_id in self._versions and self._versions[change.job_id] > change.version
+
+    def _told_before(self, change: Change) -> Recorded | None:
+        """Give what became of this very change, if it was stored by a transaction whose end the caller has not seen."""
+        stored = self._stored.get((change.job_id, change.version + 1))
+        if stored is None or (stored.run_id, stored.at, stored.actor) != (self._run_id, to_text(change.at), change.actor):
+            return None
+        if stored.event not in {change.event.word(), self._without_repeated_task(change.event).word()}:
+            return None
+        return Recorded(state=State(stored.after), version=change.version + 1, attempt_id=stored.attempt_id)
 
     def _follow(self, change: Change) -> Recorded:
         job = self._job_of(change)

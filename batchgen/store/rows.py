@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, tuple_, update
 from sqlalchemy.engine import Dialect
 
+from batchgen.core.jobs import Change
 from batchgen.core.states import Outcome, State
 from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
@@ -73,6 +74,9 @@ _PURSES: Final = (
     .with_for_update()
 )
 _TOTALS: Final = select(s.batch_total).where(s.batch_total.c.batch_id.in_(_IDS))
+_STORED: Final = select(
+    *(as_stored(s.event.c[name]) for name in ("job_id", "seq", "after", "event", "actor", "at", "run_id", "attempt_id"))
+)
 _TASKS: Final = select(s.attempt.c.task_id).where(s.attempt.c.task_id.in_(_IDS))
 
 
@@ -154,6 +158,14 @@ def read_totals(connection: Connection, batches: Sequence[int]) -> Counter[tuple
 def read_tasks(connection: Connection, tasks: Sequence[str]) -> set[str]:
     """Give those of the task ids that some attempt already has."""
     return set(connection.scalars(_TASKS, {"ids": tasks})) if tasks else set()
+
+
+def read_stored(connection: Connection, late: Sequence[Change]) -> dict[tuple[int, int], Row[Any]]:
+    """Give the event that stands where each of the changes was to stand, by job and sequence number."""
+    if not late:
+        return {}
+    places = tuple_(s.event.c.job_id, s.event.c.seq).in_([(change.job_id, change.version + 1) for change in late])
+    return {(row.job_id, row.seq): row for row in connection.execute(_STORED.where(places))}
 
 
 def _job_of(row: Row[*tuple[Any, ...]]) -> JobRow:

@@ -5,6 +5,9 @@ applied by the same function share one transaction; a ``call`` has one of its ow
 groups grow by themselves; among several, the thread also lingers a few milliseconds for the rest of the crowd, or until it falls silent.
 A lone change never waits. If a shared transaction fails, each of its items is applied again alone, so that only the culprit fails.
 
+A connection that breaks leaves open whether the last transaction was stored. What may be carried out twice is then carried out again, for
+as long as ``PATIENCE_S``: a change that had been stored is recognized (see ``Recorder``). Anything else fails, for its caller to look up.
+
 Work handed over cannot be withdrawn: cancelling the future does not cancel the commit.
 """
 
@@ -13,12 +16,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from batchgen.core.errors import BatchgenError, StoreError
+from batchgen.core.errors import BatchgenError, StoreAwayError, StoreError
 from batchgen.store.engine import place_of
 from batchgen.store.faults import BusyError, RefusedError, translated
 
@@ -35,7 +38,8 @@ QUIET_S: Final = 0.001
 """A silence that says that the crowd has said all it had to say."""
 
 PATIENCE_S: Final = 60.0
-"""How long a group is tried again while somebody else holds the database; each try waits for the lock by itself."""
+"""How long a group is tried again while somebody else holds the database, each try waiting for the lock by itself, or while it is away."""
+_AWAY_GAP_S: Final = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,13 +48,16 @@ class _Item:
     work: Any
     future: Future[Any]
     is_alone: bool
+    is_repeatable: bool
 
 
 class DatabaseThread:
     """Runs every write of a process, in order; reads too, where they should see all that was written before."""
 
-    def __init__(self, engine: Engine, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, engine: Engine, *, patience_s: float = PATIENCE_S, say: Callable[[str], None] = lambda _sentence: None) -> None:
+        """Start the thread; ``say`` is told once of every outage that is waited for."""
         self.engine: Final = engine
+        self._say: Final = say
         self._place: Final = place_of(engine.url)
         self._patience_s: Final = patience_s
         self._queue: Final[SimpleQueue[_Item | None]] = SimpleQueue()
@@ -61,17 +68,20 @@ class DatabaseThread:
         self._thread: Final = threading.Thread(target=self._run, name="database", daemon=True)
         self._thread.start()
 
-    def call(self, function: Callable[[Connection], T]) -> Future[T]:
-        """Run the function in a transaction of its own, after all that was handed over before."""
+    def call(self, function: Callable[[Connection], T], *, repeatable: bool = False) -> Future[T]:
+        """Run the function in a transaction of its own, after all that was handed over before.
+
+        ``repeatable`` says that running it twice is the same as once, so that it may be run again when the connection was lost.
+        """
 
         def alone(connection: Connection, _works: Sequence[None]) -> list[T | BatchgenError]:
             return [function(connection)]
 
-        return self._put(_Item(apply=alone, work=None, future=Future(), is_alone=True))
+        return self._put(_Item(apply=alone, work=None, future=Future(), is_alone=True, is_repeatable=repeatable))
 
     def group(self, apply: Apply[C, R], work: C) -> Future[R]:
-        """Carry out ``work`` by ``apply``, together with its neighbours in the queue that have the same ``apply``."""
-        return self._put(_Item(apply=apply, work=work, future=Future(), is_alone=False))
+        """Carry out ``work`` by ``apply``, which takes the same work twice, together with its neighbours of the same ``apply``."""
+        return self._put(_Item(apply=apply, work=work, future=Future(), is_alone=False, is_repeatable=True))
 
     def close(self) -> None:
         """Finish all that was handed over, then end; whatever comes later fails with StoreError. Safe to call twice."""
@@ -125,9 +135,9 @@ class DatabaseThread:
                 item.future.set_result(result)
 
     def _commit(self, group: Sequence[_Item]) -> Sequence[Any]:
-        """Apply the group in one transaction; if the database is busy, again as a whole, until patience ends."""
+        """Apply the group in one transaction; if the database is busy or away, again as a whole, until patience ends."""
         works = [item.work for item in group]
-        deadline = monotonic() + self._patience_s
+        deadline, is_told = monotonic() + self._patience_s, False
         while True:
             try:
                 with translated(self._place), self.engine.begin() as connection:
@@ -135,6 +145,13 @@ class DatabaseThread:
             except BusyError:
                 if monotonic() >= deadline:
                     raise
+            except StoreAwayError as error:
+                if not group[0].is_repeatable or monotonic() >= deadline:
+                    raise
+                if not is_told:
+                    self._say(f"{error}; no order goes out meanwhile, and it is tried again for {self._patience_s:.0f} s")
+                    is_told = True
+                sleep(_AWAY_GAP_S)
 
     def _fail(self, group: Sequence[_Item], error: Exception) -> None:
         """Let all fail when the database is unwell; otherwise apply each alone, to find the culprit."""

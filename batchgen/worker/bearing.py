@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
@@ -18,6 +18,7 @@ _FIRST_ORDERS: Final = 10
 _SAME_REFUSALS: Final = 3
 """So many refusals in the same words among a run's first orders say that the manifest is at fault, and not the rows."""
 _LOST_NAMED: Final = 20
+_BUGS_IN_A_ROW: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class Bearing:
     rows_left: bool | None = None
     """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
+    _bugs: Counter[str] = field(default_factory=Counter)
+    """Errors that nobody expected, by lane, since the lane's last step without one."""
     _refusals: Counter[str] = field(default_factory=Counter)
     _lost: list[str] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -119,6 +122,18 @@ class Bearing:
                 "run.tasks_lost", detail=f"{len(self._lost)} paid tasks are unknown to the vendor; ask its support about {named}"
             )
 
+    def stumbled(self, lane: Literal["orders", "follows"], job: Job, error: Exception) -> None:
+        """Note an error of ours that spoiled a job's step; raise it when it is the lane's fifth in a row, whatever the jobs."""
+        self._bugs[lane] += 1
+        if self._bugs[lane] >= _BUGS_IN_A_ROW:
+            raise error
+        self.log.error("job.bug", key=job.key, task_id=job.task_id, exc_info=error)
+        self.say(f"{job.key[:8]}: {bug_in_words(error)}")
+
+    def walked(self, lane: Literal["orders", "follows"]) -> None:
+        """Note a step that went as expected, whatever came of it."""
+        self._bugs[lane] = 0
+
     def say_pause(self, gate: Gate, *, before: float, what: str = "orders") -> None:
         """Tell until when nothing passes a gate that was to open at ``before`` and is shut for longer now.
 
@@ -134,6 +149,11 @@ class Bearing:
     def say(self, problem: str) -> None:
         """Keep a sentence for the last problems shown."""
         self.progress.problems.append(problem)
+
+
+def bug_in_words(error: Exception) -> str:
+    """Name an error of ours without what it says, which is for the diary."""
+    return f"a bug of batchgen: {type(error).__name__}"
 
 
 def _blamed(job: Job, message: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from batchgen.core import readings as r
 from batchgen.core.errors import BadImageError, BatchgenError, DownloadError, FileError, PathTakenError, StaleJobError
 from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
-from batchgen.worker.bearing import Bearing
+from batchgen.worker.bearing import Bearing, bug_in_words
 from batchgen.worker.gate import Gate, SubmitGate
 from batchgen.worker.latency import Latencies, shape_of
 from batchgen.worker.steps import Steps
@@ -33,8 +33,6 @@ _FRESH_URL_GAP_S: Final = 60.0
 _TROUBLE_MAX_S: Final = 60.0
 _BUGS_A_JOB: Final = 2
 """Further steps of a job after an error that nobody expected, before it is held."""
-_BUGS_IN_A_ROW: Final = 5
-"""So many, whatever the job, stop the run."""
 _TROUBLE_TOLD_S: Final = 300.0
 """Trouble with questions is told after so long, and not more often."""
 
@@ -49,8 +47,6 @@ class Follower:
     questions: Gate
     latencies: Latencies
     bearing: Bearing
-    bugs_in_a_row: int = 0
-    """Steps that ended in an error nobody expected, since the last one that did not."""
     trouble_told_at: float = float("-inf")
 
     async def ask(self, followed: Followed) -> None:
@@ -75,24 +71,19 @@ class Follower:
             self.release(followed)
         except BatchgenError:
             raise
-        except Exception as error:
-            self.bugs_in_a_row += 1
-            if self.bugs_in_a_row >= _BUGS_IN_A_ROW:
-                raise
+        except Exception as error:  # noqa: BLE001 - the top of a lane
+            self.bearing.stumbled("follows", followed.job, error)
             await self._stumbled(followed, error)
         else:
-            self.bugs_in_a_row = 0
+            self.bearing.walked("follows")
 
     async def _stumbled(self, followed: Followed, error: Exception) -> None:
         """Try the job twice more after a back-off, then hold it for a later run; it stays as it is recorded."""
         followed.bugs += 1
-        told = f"a bug of batchgen: {type(error).__name__}"
-        self.bearing.log.error("job.bug", key=followed.job.key, task_id=followed.job.task_id, exc_info=error)
         if followed.bugs > _BUGS_A_JOB:
             hold = self._park_download if followed.wants_fetch else self._park
-            await hold(followed, "bug", told)
+            await hold(followed, "bug", bug_in_words(error))
             return
-        self.bearing.say(f"{followed.job.key[:8]}: {told}")
         wait_s = self.bearing.limits.backoff.delay_s(followed.bugs, self.steps.random.random())
         self.agenda.put(followed, self._now() + wait_s)
 

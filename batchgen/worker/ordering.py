@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchgen.core import readings as r
 from batchgen.core.dialects import Call
-from batchgen.core.errors import BudgetReachedError, FileError, StaleJobError
+from batchgen.core.errors import BatchgenError, BudgetReachedError, FileError, StaleJobError
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.ports import Ledger
@@ -132,8 +132,17 @@ class Orderer:
             job = await self.doubter.decide(job)
         self.budget_at = 0.0
         self._follow_up(job, answer)
-        if isinstance(answer, NotSent | Lost) and answer.error is not None:
-            raise answer.error
+        self._blame(job, answer)
+
+    def _blame(self, job: Job, answer: SubmitAnswer) -> None:
+        """Stop the run for a disk that failed; an error of ours spoils the order it met, not the run, unless it meets every order."""
+        match answer:
+            case NotSent(error=BatchgenError() as error) | Lost(error=BatchgenError() as error):
+                raise error
+            case NotSent(error=Exception() as error) | Lost(error=Exception() as error):
+                self.bearing.stumbled("orders", job, error)
+            case _:
+                self.bearing.walked("orders")
 
     async def _prepared(self, job: Job) -> Call | SubmitAnswer:
         """Get an order ready; until then the task that does so is among those that may be cancelled."""

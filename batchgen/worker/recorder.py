@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchgen.core import events as e
-from batchgen.core.errors import BatchgenError, FileError, IllegalTransitionError, StoreAwayError, StoreError
+from batchgen.core.errors import BatchgenError, FileError, IllegalTransitionError, StoreError
 from batchgen.core.jobs import Change, Job, Recorded, follow
 from batchgen.core.ports import Clock, Intent, Journal, Ledger, Log, Settled
 from batchgen.core.states import Outcome, State
 from batchgen.worker.progress import Progress
 
-_RETRY_FOR_S: Final = 60.0
-_RETRY_EVERY_S: Final = 1.0
 _CERTAIN: Final = frozenset({Outcome.ACCEPTED, Outcome.REFUSED, Outcome.NOT_SENT})
 """Outcomes that the journal keeps: whatever it does not know is an unknown answer."""
 
@@ -49,24 +47,18 @@ class Recorder:
     async def record_fact(self, job: Job, event: e.Event, *, actor: str = "runner") -> Job:
         """Record something that a vendor has already done.
 
-        A database that is away is tried again for a minute. A fact that finds no place in the table is kept in the journal and in the
-        diary, and the StoreError is raised: the next start takes it from there.
+        A fact that finds no place in the table is kept in the journal and in the diary, and the StoreError is raised: the next start
+        takes it from there.
         """
         settles = self._settle(job, event)
-        give_up_at = self.clock.monotonic() + _RETRY_FOR_S
-        while True:
-            try:
-                recorded = await self.record(job, event, actor=actor)
-            except (StoreError, IllegalTransitionError) as error:
-                self._keep(job, event, error, in_journal=settles)
-                if not isinstance(error, StoreAwayError) or self.clock.monotonic() >= give_up_at:
-                    raise
-            else:
-                if event.outcome is not None and job.attempt_id is not None:
-                    self.journal.recorded(job.attempt_id)
-                    self.progress.unrecorded.pop(job.attempt_id, None)
-                return recorded
-            await asyncio.sleep(_RETRY_EVERY_S)
+        try:
+            recorded = await self.record(job, event, actor=actor)
+        except (StoreError, IllegalTransitionError) as error:
+            self._keep(job, event, error, in_journal=settles)
+            raise
+        if event.outcome is not None and job.attempt_id is not None:
+            self.journal.recorded(job.attempt_id)
+        return recorded
 
     def _settle(self, job: Job, event: e.Event) -> bool:
         """Write the answer to an order into the journal; say whether it stands there."""

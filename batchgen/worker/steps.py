@@ -40,6 +40,7 @@ from batchgen.core.ports import Answer, Client, Clock, Draft, Settled, Shelf
 from batchgen.core.states import Outcome, State
 from batchgen.worker import kept
 from batchgen.worker.attaching import Attacher, Obstacle
+from batchgen.worker.bearing import bug_in_words
 from batchgen.worker.drift import Drift
 from batchgen.worker.prices import Prices
 from batchgen.worker.recorder import Recorder
@@ -76,6 +77,8 @@ class Steps:
             return self.dialect.submit(job, attached)
         except InputError as error:
             return r.Rejected(reason="refused", message=str(error))
+        except Exception as error:  # noqa: BLE001 - an error of ours, or of a dialect of somebody else's: it spoils this order only
+            return NotSent(message=bug_in_words(error), reason="bug", error=error)
 
     async def order(self, job: Job, order: Call | SubmitAnswer) -> tuple[Job, SubmitAnswer]:
         """Send what ``prepare`` gave, once the intent is durable; the answer is still to be settled.
@@ -199,17 +202,17 @@ class Steps:
         except FileError as error:
             return NotSent(message=str(error), error=error)
         try:
-            reply = await self.client.order(call, answer)
+            told: SubmitAnswer = self._read(job, await self.client.order(call, answer))
         except NotSentError as error:
-            told: SubmitAnswer = NotSent(message=str(error))
+            told = NotSent(message=str(error))
         except OutcomeUnknownError as error:
             told = Lost(message=str(error))
         except FileError as error:
             told = Lost(message=str(error), error=None if isinstance(error, BadImageError) else error)
         except StopRunError as error:
             told = r.Stopped(kind="config", message=str(error))
-        else:
-            told = self._read(job, reply)
+        except Exception as error:  # noqa: BLE001 - as in ``prepare``; the order may be out, and its answer was not understood
+            told = Lost(message=bug_in_words(error), error=error)
         if answer is not None and not _is_worth_keeping(told):
             with suppress(FileError):  # the order is settled whether or not the disk gives up what nobody wants
                 await self._off_loop(answer.discard)

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from batchgen.core import events as e
 from batchgen.core import readings as r
-from batchgen.core.errors import FileError
 from batchgen.core.jobs import SYNCHRONOUS, Job
 from batchgen.core.limits import Limits
 from batchgen.core.retry import REGENERATIONS, UNPROVEN_RESENDS
@@ -13,18 +12,19 @@ from batchgen.core.retry import REGENERATIONS, UNPROVEN_RESENDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The order provably never left this machine; ``error`` is the disk's, if it was at fault."""
+    """The order provably never left this machine; ``error`` is the disk's or our own, if either was at fault."""
 
     message: str
-    error: FileError | None = None
+    reason: str = "unreachable"
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The order went out and its answer did not come back, or found no place; ``error`` is the disk's, if it was at fault."""
+    """The order went out and its answer did not come back, or found no place; ``error`` is as in ``NotSent``."""
 
     message: str
-    error: FileError | None = None
+    error: Exception | None = None
 
 
 SubmitAnswer = r.SubmitReading | NotSent | Lost
@@ -47,8 +47,8 @@ class Judge:
                 return _refused(answer)
             case r.Busy(message=message):
                 return self._again("busy", message, job, now=now, chance=chance)
-            case NotSent(message=message):
-                return self._again("unreachable", message, job, now=now, chance=chance)
+            case NotSent(message=message, reason=reason):
+                return self._again(reason, message, job, now=now, chance=chance)
             case r.Unproven(message=message):
                 return self._unproven(message, job, now=now, chance=chance)
             case r.Unreadable(message=message):

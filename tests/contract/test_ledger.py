@@ -183,9 +183,40 @@ def test_stale_change_is_refused_and_changes_nothing(open_ledger: OpenLedger) ->
     book.ledger.record(change).result()
 
     with pytest.raises(StaleJobError):
-        book.ledger.record(change).result()
+        book.ledger.record(replace(change, at=LATER)).result()
 
     assert [(State.SUBMITTING, 1)] == [(job.state, job.version) for job in book.live()]
+
+
+def test_the_same_change_given_again_is_recorded_once(open_ledger: OpenLedger) -> None:
+    """Whoever has not seen the end of a commit asks again and gets the same answer, also when the job has moved on; nobody else does."""
+    book = Book(ledger=open_ledger())
+    started = Change(job_id=JobId(1), version=0, event=event(e.SubmitStarted), at=START)
+    opened = book.ledger.record(started).result()
+    accepted = Change(job_id=JobId(1), version=1, event=event(e.SubmitAccepted), at=START)
+    taken = book.ledger.record(accepted).result()
+
+    again = [book.ledger.record(started).result(), book.ledger.record(accepted).result()]
+
+    assert [opened, taken] == again
+    assert [(State.SUBMITTED, 2)] == [(job.state, job.version) for job in book.live()]
+    for other in (replace(accepted, actor="recovery"), replace(accepted, at=LATER), replace(accepted, event=event(e.SubmitNotSent))):
+        with pytest.raises(StaleJobError):
+            book.ledger.record(other).result()
+
+
+def test_a_repeated_task_id_given_again_is_still_in_doubt(open_ledger: OpenLedger) -> None:
+    """The second answer is that of the first time."""
+    book, accepted = Book(ledger=open_ledger("a", "a")), event(e.SubmitAccepted)
+    book.record(1, e.SubmitStarted)
+    book.record(1, accepted)
+    book.record(2, e.SubmitStarted)
+    repeated = Change(job_id=JobId(2), version=1, event=accepted, at=START)
+
+    first, second = book.ledger.record(repeated).result(), book.ledger.record(repeated).result()
+
+    assert State.AMBIGUOUS is first.state
+    assert first == second
 
 
 def test_unknown_job_is_refused(open_ledger: OpenLedger) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import StartVendor, cli, start_vendor
+from tests.contract.conftest import postgres
 from tests.support.disks import Disk, FailingDisk, failing, mounted
 from tests.support.rude_vendor import RudeVendor, open_rude_vendor
 
-__all__ = ["StartVendor", "cli", "start_vendor"]
+__all__ = ["StartVendor", "cli", "postgres", "start_vendor"]
 
 StartRude = Callable[..., RudeVendor]
 

@@ -17,6 +17,16 @@ from batchgen.api.dialects.jimmyai import JimmyAI
 class Stumbling(JimmyAI):
     name = "stumbling"
 
+    def submit(self, job, references):
+        if "[odd]" in job.prompt:
+            raise KeyError("ratio")
+        return super().submit(job, references)
+
+    def read_submit(self, job, reply):
+        if "[unread]" in job.prompt:
+            raise UnicodeError("surrogates")
+        return super().read_submit(job, reply)
+
     def read_poll(self, job, reply):
         if "[bug]" in job.prompt:
             raise RecursionError("too deep")
@@ -68,6 +78,22 @@ def test_r3_an_error_of_ours_spoils_the_job_it_meets_and_not_the_run(cli: Comman
     assert 3 == run.err.count(f"error: job.bug key={held['key']}")
     assert "1 left; go on with: " in run.out
     assert "6 orders, 0.18 spent, 0 reserved, 0 held" == books(cli)
+    assert "6 POSTs, 6 charges" == bill(vendor)
+
+
+def test_r3_an_error_of_ours_over_an_order_spoils_that_order_and_not_the_run(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """What never left fails after its tries, what went out is in doubt and is not bought again; all others are saved: exit 3."""
+    vendor = start_vendor(latency_s=0.2)
+
+    run = _run_stumbling(cli, vendor.url, ["[odd] picture", "[unread] picture", *(f"picture {number}" for number in range(5))])
+
+    odd, unread = cli.job("[odd] picture"), cli.job("[unread] picture")
+    assert 3 == run.code, run.err
+    assert ("failed", "bug") == (odd["state"], odd["reason"])
+    assert ("ambiguous", 1) == (unread["state"], unread["attempts"])
+    assert {"saved": 5, "failed": 1, "ambiguous": 1} == cli.states()
+    assert f"error: job.bug key={unread['key']}" in run.err
+    assert "6 orders, 0.15 spent, 0 reserved, 0.03 held" == books(cli)
     assert "6 POSTs, 6 charges" == bill(vendor)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import event as hooks
 from sqlalchemy.exc import DBAPIError
 
 from batchgen.core import events as e
-from batchgen.core.errors import SchemaError, StoreError
+from batchgen.core.errors import SchemaError, StoreAwayError, StoreError
 from batchgen.store.engine import open_engine, parse
 from batchgen.store.faults import BusyError, RefusedError, translated
 from batchgen.store.writer import DatabaseThread
@@ -124,3 +124,9 @@ def test_a_constraint_is_a_refusal(table: Table) -> None:
 
     with pytest.raises(RefusedError):
         future.result()
+
+
+def test_a_server_that_does_not_answer_is_away() -> None:
+    """It may come back: whoever can wait tries again."""
+    with pytest.raises(StoreAwayError, match="the database cannot be reached: connection failed"):
+        open_engine("postgresql://nobody@127.0.0.1:9/nowhere").connect()

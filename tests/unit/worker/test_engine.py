@@ -11,6 +11,7 @@ import pytest
 from batchgen.core import events as e
 from batchgen.core import readings as r
 from batchgen.core.errors import FileError, StopRunError, StoreError
+from batchgen.core.jobs import Change
 from batchgen.core.limits import Pace
 from batchgen.core.states import State
 from tests.support.builders import job, jobs, limits, rendered, rig, submitted
@@ -254,16 +255,46 @@ def test_trouble_with_the_database_stops_orders_and_questions() -> None:
     assert run.clock.seconds < 200
 
 
-def test_a_bug_is_raised_after_orders_under_way_are_recorded() -> None:
-    """An unexpected error stops orders, lets the others come to their end, and is raised as it is."""
+def test_a_bug_while_an_order_is_out_leaves_that_order_in_doubt_and_the_run_goes_on() -> None:
+    """What came back is unknown: nothing is bought again, and the others are."""
     run = rig(jobs(8))
     run.client.on_order = script(ValueError("our bug"))
+
+    assert run.run() is None
+
+    assert {State.AMBIGUOUS: 1, State.SAVED: 7} == Counter(run.states())
+    assert 8 == len(run.client.orders)
+    (doubtful,) = (row for row in run.ledger.rows.values() if row.state is State.AMBIGUOUS)
+    assert [doubtful.key] == [line.facts["key"] for line in run.log.called("job.bug")]
+
+
+def test_five_bugs_in_a_row_stop_orders_and_are_raised_when_all_is_recorded() -> None:
+    """The error that meets every order is raised as it is; no row is left open."""
+    run = rig(jobs(8), limits=limits(pace=Pace(in_flight=8)))
+    run.client.on_order = always(ValueError("our bug"))
+
+    with pytest.raises(ValueError, match="our bug"):
+        run.run()
+
+    assert {State.AMBIGUOUS, State.PLANNED} >= set(run.states())
+    assert 5 <= len(run.client.orders)
+    assert run.progress.stopping == "unexpected ValueError"
+
+
+def test_a_bug_of_the_ledger_is_raised_after_orders_under_way_are_recorded() -> None:
+    """An unexpected error outside the steps stops orders, lets the others come to their end, and is raised as it is."""
+    run, broken = rig(jobs(8)), [ValueError("our bug")]
+
+    def fails(change: Change) -> None:
+        if isinstance(change.event, e.SubmitAccepted) and broken:
+            raise broken.pop()
+
+    run.ledger.fails = fails
 
     with pytest.raises(ValueError, match="our bug"):
         run.run()
 
     assert {State.SUBMITTING: 1, State.SAVED: 7} == Counter(run.states())
-    assert run.progress.stopping == "unexpected ValueError"
 
 
 def test_a_stop_ends_while_rows_wait() -> None:
