@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -63,6 +64,20 @@ batch: Final = Table(
     Column("held_micros", BigInteger, nullable=False, server_default="0", comment="sum over ambiguous and unproven attempts"),
     Column("orders", BigInteger, nullable=False, server_default="0", comment="attempts that count as bought"),
     comment="one manifest name; its money is kept in the commit that moves it",
+)
+
+purse: Final = Table(
+    "purse",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batch.id"), nullable=False, comment="whose money"),
+    Column("scope", Text, nullable=False, comment="model | day"),
+    Column("name", Text, nullable=False, comment="the model, or the UTC day on which the order went out"),
+    Column("spent_micros", BigInteger, nullable=False, server_default="0", comment="sum over accepted attempts"),
+    Column("reserved_micros", BigInteger, nullable=False, server_default="0", comment="sum over open attempts"),
+    Column("held_micros", BigInteger, nullable=False, server_default="0", comment="sum over ambiguous and unproven attempts"),
+    Column("orders", BigInteger, nullable=False, server_default="0", comment="attempts that count as bought"),
+    PrimaryKeyConstraint("batch_id", "scope", "name"),
+    comment="the batch's money by model and by day, kept in the commit that moves it",
 )
 
 batch_total: Final = Table(
@@ -269,6 +284,18 @@ upload: Final = Table(
     Column("created_at", Instant, nullable=False, comment="when it was sent"),
     PrimaryKeyConstraint("vendor", "sha256"),
     comment="reference images already with a vendor",
+)
+
+pace: Final = Table(
+    "pace",
+    metadata,
+    Column("vendor", Text, nullable=False, comment="dialect and address"),
+    Column("model", Text, nullable=False, comment="whose pace; empty for all models together"),
+    Column("in_flight", Float, nullable=False, comment="tasks that it was found to bear at once"),
+    Column("submits_per_s", Float, comment="orders a second that it was found to take; empty if no limit was met"),
+    Column("updated_at", Instant, nullable=False, comment="when that was last so"),
+    PrimaryKeyConstraint("vendor", "model"),
+    comment="how much a vendor was found to bear: where the next run starts",
 )
 
 edge: Final = Table(
