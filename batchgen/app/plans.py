@@ -134,7 +134,7 @@ class Preview:
         if self.costs.asked.trouble:
             yield self.costs.asked.trouble
         if self.costs.unpriced_rows and self.has_cost_budget:
-            yield "a cost budget cannot be kept for rows without a price; write provider.prices"
+            yield "rows without a known price are not ordered under a cost limit; name it under provider.prices, or say --allow-unpriced"
         if self.image_bytes > self.free_bytes:
             yield "the images may not fit on the disk"
         if self.change.elsewhere:
@@ -167,7 +167,7 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
         plan=plan,
         free_bytes=_free_bytes(Path(plan.settings.output.dir)),
         is_partial=bool(only),
-        has_cost_budget=plan.settings.budget_cost is not None,
+        has_cost_budget=_has_cost_cap(plan),
     )
     if not database.exists(settings):
         change = _all_new(plan)
@@ -186,6 +186,12 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     waiting = change.new + change.restored + unfinished
     image_bytes = waiting * (outlook.mean_bytes or _TYPICAL_BYTES)
     return seen(change=change, costs=costs, waiting=waiting, image_bytes=image_bytes, former=former)
+
+
+def _has_cost_cap(plan: Plan) -> bool:
+    """Say whether some of the plan's rows must fit under a limit of cost."""
+    limits = plan.settings.limits(now=SystemClock().now())
+    return any(limits.has_cost_cap(model) for model in {asked.model for asked in plan.summary.kinds})
 
 
 def save(preview: Preview, thread: DatabaseThread, *, on_progress: Callable[[int], None]) -> None:

@@ -38,6 +38,7 @@ class Wishes:
     until: str | None = None
     record: Path | None = None
     ambiguous_cost: Micros | None = None
+    allow_unpriced: bool = False
 
     def upon(self, limits: Limits, *, now: datetime) -> Limits:
         """Give the limits of this run."""
@@ -45,13 +46,20 @@ class Wishes:
             limits = replace(limits, budget_cost=self.budget)
         if self.until is not None:
             limits = replace(limits, deadline=deadline_after(self.until, now))
-        return replace(limits, ambiguous_cost=self.ambiguous_cost)
+        return replace(limits, ambiguous_cost=self.ambiguous_cost, allow_unpriced=self.allow_unpriced)
 
 
 Prepare = Callable[[DatabaseThread], None]
 
 
-def wishes(*, budget: str | None, until: str | None, record: Path | None = None, ambiguous_cost: str | None = None) -> Wishes:
+def wishes(
+    *,
+    budget: str | None,
+    until: str | None,
+    record: Path | None = None,
+    ambiguous_cost: str | None = None,
+    allow_unpriced: bool = False,
+) -> Wishes:
     """Read the options of a run; raise InputError when one cannot be meant."""
     cap, allowance = _amount("--budget", budget), _amount("--max-ambiguous-cost", ambiguous_cost)
     try:
@@ -59,7 +67,7 @@ def wishes(*, budget: str | None, until: str | None, record: Path | None = None,
             deadline_after(until, SystemClock().now())
     except ValueError:
         raise InputError(f"--until {until!r} is no time; write 07:30, or an instant like 2026-05-01T07:30") from None
-    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance)
+    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance, allow_unpriced=allow_unpriced)
 
 
 def _amount(option: str, text: str | None) -> Micros | None:

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,14 +21,14 @@ from batchgen.app.pricing import price_of
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
-from batchgen.app.wording import money
+from batchgen.app.wording import money, unpriced
 from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import shown
 from batchgen.core.ports import Client
-from batchgen.core.pricing import PriceList
+from batchgen.core.pricing import PriceList, RowKind
 from batchgen.core.reconciling import use_of
 from batchgen.core.states import LIVE, State
 from batchgen.files.inspector import Inspector
@@ -166,7 +167,9 @@ class Shift:
         if isinstance(reading, Account):
             available, use = reading.available, use_of(reading)
             self.thread.call(lambda c: runs.note_account(c, run_id, available=available, use=use))
-        wanted = await asyncio.to_thread(self._wanted, engine) if isinstance(reading, Account) else None
+        planned = (await asyncio.to_thread(prospects.outlook, self.thread.engine, self.batch)).planned
+        self._require_prices(engine, planned)
+        wanted = self._wanted(engine, planned)
         accounting.weigh(reading, engine.bearing, diary.get("run"), wanted=wanted, unit=self.vendor.dialect.unit)
 
     async def _close_account(self, client: Client, engine: Engine) -> Account | None:
@@ -176,10 +179,18 @@ class Shift:
         reading = await accounting.read_account(client, self.vendor.dialect)
         return reading if isinstance(reading, Account) else None
 
-    def _wanted(self, engine: Engine) -> int | None:
+    def _require_prices(self, engine: Engine, planned: Mapping[RowKind, int]) -> None:
+        """Stop before the first order where a limit of cost could not be kept, because nobody knows what some rows cost."""
+        rows: Counter[str] = Counter()
+        for asked, count in planned.items():
+            if self.limits.has_cost_cap(asked.model) and price_of(engine.steps.prices, asked) is None:
+                rows[asked.model] += count
+        if rows and not self.limits.allow_unpriced:
+            engine.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="unpriced", message=unpriced(rows)))
+
+    def _wanted(self, engine: Engine, planned: Mapping[RowKind, int]) -> int | None:
         """Give what the rows that are still to be ordered may cost, in micros; None when some have no known price."""
         prices = engine.steps.prices
-        planned = prospects.outlook(self.thread.engine, self.batch).planned
         costs = [(price_of(prices, asked), rows) for asked, rows in planned.items()]
         return None if any(price is None for price, _ in costs) else sum((price or 0) * rows for price, rows in costs)
 
@@ -269,8 +280,8 @@ class Shift:
         """Say why the run stopped, and where it stopped for want of money, how much there is and how much is needed."""
         if stop is None or stop.reason not in {"balance", "quota"}:
             return stop.message if stop else ""
-        unit = self.vendor.dialect.unit
-        return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine), unit=unit)}"
+        unit, planned = self.vendor.dialect.unit, prospects.outlook(self.thread.engine, self.batch).planned
+        return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine, planned), unit=unit)}"
 
 
 def _boot_id() -> str:

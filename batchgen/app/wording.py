@@ -1,5 +1,7 @@
 """Words that several answers share: counted things, and money of which a part may be unknown."""
 
+from collections.abc import Mapping
+
 from batchgen.core.money import shown
 from batchgen.store.queries import Doubts, Totals
 
@@ -14,9 +16,16 @@ def at_least(known_micros: int, unit: str, *, unpriced: str) -> str:
     return f"at least {shown(known_micros, unit)} ({unpriced})" if known_micros else f"unknown ({unpriced})"
 
 
+def unpriced(rows: Mapping[str, int]) -> str:
+    """Say which rows, by model, are not ordered because no limit of cost could be kept for them, and the ways on."""
+    named = ", ".join(f"{counted(count, 'row')} of {model}" for model, count in sorted(rows.items()))
+    way_on = "name it under provider.prices, or order such rows one at a time with --allow-unpriced"
+    return f"no cost limit can be kept while a price is unknown ({named}): {way_on}"
+
+
 def money(totals: Totals, doubts: Doubts, unit: str) -> str:
     """Write what a batch has spent, with what is reserved or in doubt where there is any."""
-    unpriced = f"{counted(doubts.unpriced, 'order')} without a price"
-    bought = f"cost {at_least(totals.spent, unit, unpriced=unpriced)}" if doubts.unpriced else f"spent {shown(totals.spent, unit)}"
+    unknown = f"{counted(doubts.unpriced, 'order')} without a price"
+    bought = f"cost {at_least(totals.spent, unit, unpriced=unknown)}" if doubts.unpriced else f"spent {shown(totals.spent, unit)}"
     reserved = f", reserved {shown(totals.reserved, unit)}" if totals.reserved else ""
     return bought + reserved + (f", in doubt {shown(totals.held, unit)}" if totals.held else "")

@@ -24,6 +24,9 @@ UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this t
 AMBIGUOUS_COST = click.option(
     "--max-ambiguous-cost", metavar="COST", help="With on_ambiguous: resubmit: what may be bought twice, in all runs of the batch."
 )
+ALLOW_UNPRICED = click.option(
+    "--allow-unpriced", is_flag=True, help="Under a cost limit, order rows without a known price too, one at a time."
+)
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -59,6 +62,7 @@ class Money(click.ParamType[Decimal]):
 @BUDGET
 @UNTIL
 @AMBIGUOUS_COST
+@ALLOW_UNPRICED
 @RECORD
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
@@ -72,6 +76,7 @@ def run(
     budget: str | None,
     until: str | None,
     max_ambiguous_cost: str | None,
+    allow_unpriced: bool,
     record: Path | None,
     confirm_above: Decimal,
 ) -> int:
@@ -81,7 +86,7 @@ def run(
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
@@ -103,6 +108,7 @@ def run(
 @BUDGET
 @UNTIL
 @AMBIGUOUS_COST
+@ALLOW_UNPRICED
 @RECORD
 @pass_session
 def resume(
@@ -112,6 +118,7 @@ def resume(
     budget: str | None,
     until: str | None,
     max_ambiguous_cost: str | None,
+    allow_unpriced: bool,
     record: Path | None,
 ) -> int:
     """Work on from the stored plan; the manifest and its files are not needed."""
@@ -121,7 +128,7 @@ def resume(
 
     modernize(session.settings)
     name = batch_named(session.settings, batch)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced)
     return _work(session, name, wishes)
 
 

@@ -98,14 +98,15 @@ class StaleJobError(StoreError):
 class BudgetReachedError(StoreError):
     """The reservation does not fit under the cap; nothing was written.
 
-    ``is_final`` is false while open reservations may still be released.
+    ``is_final`` is false while open reservations may still be released. With ``model`` only that model's orders have reached a cap.
     """
 
     exit_code = Exit.LIMIT
 
-    def __init__(self, message: str, *, is_final: bool) -> None:
+    def __init__(self, message: str, *, is_final: bool, model: str | None = None) -> None:
         super().__init__(message)
         self.is_final: Final = is_final
+        self.model: Final = model
 
 
 class LockedError(StoreError):

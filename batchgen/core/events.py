@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar, Final
 
+from batchgen.core.limits import Cap
 from batchgen.core.money import Micros
 from batchgen.core.states import Outcome
 
@@ -59,13 +60,18 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitStarted(Event):
-    """A POST is about to go out: intent and reservation. ``reserved`` is None while no price is known."""
+    """A POST is about to go out: intent and reservation. ``reserved`` is None while no price is known.
+
+    The caps are those of the batch, of the job's model in it, and of its orders on the UTC day of the order.
+    """
 
     outcome: ClassVar[Outcome | None] = Outcome.OPEN
     body_sha256: str
     reserved: Micros | None
     cap_cost: Micros | None = None
     cap_orders: int | None = None
+    model_cap: Cap | None = None
+    day_cap: Cap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

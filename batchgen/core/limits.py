@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from batchgen.core.money import Micros
 from batchgen.core.retry import Backoff
@@ -20,6 +20,13 @@ class Pace:
     submits_per_s: float | None = None
 
 
+class Cap(NamedTuple):
+    """How much may be bought in all; None means no limit. ``orders`` counts what is or may be bought."""
+
+    cost: Micros | None = None
+    orders: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits of one run. Times in seconds; ``deadline`` is an instant after which nothing is submitted."""
@@ -31,6 +38,11 @@ class Limits:
     download_timeout_s: float = 600.0
     budget_cost: Micros | None = None
     budget_jobs: int | None = None
+    model_caps: Mapping[str, Cap] = field(default_factory=dict)
+    day_cap: Cap | None = None
+    """What may be bought on one UTC day."""
+    allow_unpriced: bool = False
+    """Whether rows without a known price may be ordered under a cost limit, each taking all that is left of it until its cost is told."""
     deadline: datetime | None = None
     halt_after_failures: int | None = None
     attempts: int = 5
@@ -38,3 +50,8 @@ class Limits:
     on_ambiguous: AmbiguousPolicy = "hold"
     ambiguous_cost: Micros | None = None
     """What ``resubmit`` may spend on orders that may have been bought already, in all runs of the batch together."""
+
+    def has_cost_cap(self, model: str) -> bool:
+        """Say whether an order of the model must fit under a limit of cost."""
+        caps = (self.model_caps.get(model), self.day_cap)
+        return self.budget_cost is not None or any(cap is not None and cap.cost is not None for cap in caps)

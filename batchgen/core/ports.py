@@ -147,8 +147,8 @@ class Ledger(Protocol):
     def claim(self, *, limit: int, now: datetime, skip: frozenset[int], full_models: frozenset[str]) -> "Future[list[Job]]":
         """Give up to ``limit`` planned jobs that are due, in running order, without those in ``skip`` and those of ``full_models``."""
 
-    def next_due(self) -> "Future[datetime | None]":
-        """Say when the earliest waiting planned job is due; None when none is planned."""
+    def next_due(self, *, without: frozenset[str] = frozenset()) -> "Future[datetime | None]":
+        """Say when the earliest waiting planned job is due, without those of some models; None when none is planned."""
 
     def live(self) -> "Future[list[Job]]":
         """Give every job that is submitting, submitted or rendered, oldest first."""

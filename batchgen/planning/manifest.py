@@ -291,6 +291,22 @@ class Output(Section):
     """Whether a description stands beside each image."""
 
 
+class Budget(Section):
+    """Hard stops."""
+
+    cost: Amount | None = None
+    """In the provider's unit."""
+    jobs: Count | None = None
+    """Orders."""
+
+
+class BatchBudget(Budget):
+    """Hard stops of the whole batch."""
+
+    per_day: Budget = Budget()
+    """Hard stops of one UTC day."""
+
+
 class ModelLimits(Section):
     """Limits of one model."""
 
@@ -298,6 +314,8 @@ class ModelLimits(Section):
     """Remote tasks of this model alive at once."""
     submit_rate: Rate | None = None
     """Orders of this model a second, minute or hour."""
+    budget: Budget = Budget()
+    """Hard stops of this model; the other models go on."""
 
 
 class Timeouts(Section):
@@ -309,15 +327,6 @@ class Timeouts(Section):
     """For a remote task, before it counts as stalled."""
     download: Duration = 600.0
     """For one image."""
-
-
-class Budget(Section):
-    """Hard stops."""
-
-    cost: Amount | None = None
-    """In the provider's unit."""
-    jobs: Count | None = None
-    """Orders."""
 
 
 class Halt(Section):
@@ -337,7 +346,7 @@ class LimitSection(Section):
     per_model: dict[str, ModelLimits] = Field(default_factory=dict)
     """Tighter limits of single models."""
     timeout: Timeouts = Timeouts()
-    budget: Budget = Budget()
+    budget: BatchBudget = BatchBudget()
     deadline: Deadline | None = None
     """A local time of day or an instant: nothing is submitted after it, what runs is finished."""
     halt: Halt = Halt()

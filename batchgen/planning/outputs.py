@@ -8,6 +8,7 @@ from batchgen.planning.findings import Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Shuffle
 from batchgen.planning.naming import PathRefusedError, folder_template, name_template, slug
 from batchgen.planning.settings import (
+    CapSettings,
     NotifySettings,
     OutputSettings,
     PaceSettings,
@@ -38,13 +39,19 @@ def run_settings(
         in_flight=limits.in_flight,
         submits_per_s=limits.submit_rate,
         per_model={
-            model: PaceSettings(in_flight=pace.in_flight, submits_per_s=pace.submit_rate) for model, pace in limits.per_model.items()
+            model: PaceSettings(
+                in_flight=pace.in_flight,
+                submits_per_s=pace.submit_rate,
+                budget=CapSettings(cost=pace.budget.cost, jobs=pace.budget.jobs),
+            )
+            for model, pace in limits.per_model.items()
         },
         submit_timeout_s=limits.timeout.submit,
         task_timeout_s=limits.timeout.task,
         download_timeout_s=limits.timeout.download,
         budget_cost=limits.budget.cost,
         budget_jobs=limits.budget.jobs,
+        budget_day=CapSettings(cost=limits.budget.per_day.cost, jobs=limits.budget.per_day.jobs),
         deadline=limits.deadline,
         halt_after_failures=limits.halt.consecutive_failures,
         order="shuffle" if isinstance(order, Shuffle) else order,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchgen.core.dialects import ImageFacts
-from batchgen.core.limits import AmbiguousPolicy, Limits, Pace
+from batchgen.core.limits import AmbiguousPolicy, Cap, Limits, Pace
 from batchgen.core.money import to_micros
 from batchgen.core.retry import Backoff
 from batchgen.planning.scalars import clock_time
@@ -78,11 +78,26 @@ class NotifySettings(_Part):
     command: tuple[str, ...]
 
 
+class CapSettings(_Part):
+    """How much may be bought: a decimal text in the provider's unit, and a number of orders."""
+
+    cost: str | None = None
+    jobs: int | None = None
+
+    @property
+    def cap(self) -> Cap | None:
+        """Give the limit; None where there is none."""
+        if self.cost is None and self.jobs is None:
+            return None
+        return Cap(cost=None if self.cost is None else to_micros(Decimal(self.cost)), orders=self.jobs)
+
+
 class PaceSettings(_Part):
     """Limits of one model."""
 
     in_flight: int | None = None
     submits_per_s: float | None = None
+    budget: CapSettings = CapSettings()
 
 
 class RunSettings(_Part):
@@ -102,6 +117,7 @@ class RunSettings(_Part):
     download_timeout_s: float
     budget_cost: str | None = None
     budget_jobs: int | None = None
+    budget_day: CapSettings = CapSettings()
     deadline: str | None = None
     halt_after_failures: int | None = None
     operations: tuple[str, ...] = ()
@@ -133,6 +149,8 @@ class RunSettings(_Part):
             download_timeout_s=self.download_timeout_s,
             budget_cost=None if self.budget_cost is None else to_micros(Decimal(self.budget_cost)),
             budget_jobs=self.budget_jobs,
+            model_caps={model: cap for model, pace in self.per_model.items() if (cap := pace.budget.cap) is not None},
+            day_cap=self.budget_day.cap,
             deadline=None if self.deadline is None else deadline_after(self.deadline, now),
             halt_after_failures=self.halt_after_failures,
             attempts=self.attempts,

@@ -7,11 +7,13 @@ batch's pockets that weight lies. Moving an attempt is taking its old weight out
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from batchgen.core import events as e
 from batchgen.core.errors import BudgetReachedError, IllegalTransitionError
 from batchgen.core.jobs import Change
+from batchgen.core.limits import Cap
+from batchgen.core.money import from_micros
 from batchgen.core.states import Outcome, State
 from batchgen.store.instants import to_text
 
@@ -61,6 +63,7 @@ class JobRow:
 
     id: int
     batch_id: int
+    model: str
     state: State
     version: int
     next_at: str | None
@@ -74,14 +77,22 @@ class JobRow:
     updated_at: str = ""
 
 
+class PurseName(NamedTuple):
+    """Which money: all of a batch, or with ``scope`` ``model`` or ``day`` the share of the model or the UTC day in ``name``."""
+
+    batch_id: int
+    scope: str = ""
+    name: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Purse:
-    """The money of one batch, in micros, and the number of orders that count as bought."""
+    """Money of a batch, in micros, and the number of its orders that count as bought: all of it, or a model's or a day's share."""
 
-    spent: int
-    reserved: int
-    held: int
-    orders: int
+    spent: int = 0
+    reserved: int = 0
+    held: int = 0
+    orders: int = 0
 
     @property
     def committed(self) -> int:
@@ -95,20 +106,22 @@ class Purse:
             setattr(self, pocket, getattr(self, pocket) + sign * weight)
             self.orders += sign
 
-    def reserve(self, order: e.SubmitStarted, *, open_orders: int, live_tasks: int) -> int | None:
-        """Give the estimate to book for an order, or raise BudgetReachedError.
+    def share(self, cap: Cap, reserved: int | None, *, of: str, model: str | None, open_orders: int, live_tasks: int) -> int | None:
+        """Give what an order has to reserve under the cap, or raise BudgetReachedError with the figures; ``of`` says whose cap it is.
 
         An order of unknown price under a cost cap takes all that is left, so that only one such order is out until its price is known.
         The verdict is final when no order is open whose reservation may still be released, and no task whose cost may still be told.
         """
-        if order.cap_orders is not None and self.orders >= order.cap_orders:
-            raise BudgetReachedError(f"all {order.cap_orders} orders of the budget are taken", is_final=open_orders == 0)
-        if order.cap_cost is None:
-            return order.reserved
-        left = order.cap_cost - self.committed
-        needed = max(left, 1) if order.reserved is None else order.reserved
+        if cap.orders is not None and self.orders >= cap.orders:
+            raise BudgetReachedError(f"all {cap.orders} orders of {of} are taken", is_final=open_orders == 0, model=model)
+        if cap.cost is None:
+            return reserved
+        left = cap.cost - self.committed
+        needed = max(left, 1) if reserved is None else reserved
         if needed > left:
-            raise BudgetReachedError("the next order does not fit under the cost limit", is_final=open_orders + live_tasks == 0)
+            figures = f"{from_micros(self.committed)} of {from_micros(cap.cost)} taken, {from_micros(needed)} more wanted"
+            is_final = open_orders + live_tasks == 0
+            raise BudgetReachedError(f"the next order does not fit under the cost limit of {of}: {figures}", is_final=is_final, model=model)
         return needed
 
 

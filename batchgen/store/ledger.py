@@ -60,9 +60,9 @@ class SqlLedger:
         query = claim_query(self._batch_id, now=now, skip=sorted(skip), full_models=sorted(full_models), limit=limit)
         return self._thread.call(lambda connection: [_job(row) for row in connection.execute(query).mappings()], repeatable=True)
 
-    def next_due(self) -> Future[datetime | None]:
+    def next_due(self, *, without: frozenset[str] = frozenset()) -> Future[datetime | None]:
         """Say when the earliest planned job is due: long ago for one that never waited; None when none is planned."""
-        return self._thread.call(partial(_next_due, self._batch_id), repeatable=True)
+        return self._thread.call(partial(_next_due, self._batch_id, sorted(without)), repeatable=True)
 
     def live(self) -> Future[list[Job]]:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
@@ -141,8 +141,10 @@ def _job(row: RowMapping, *, staged: tuple[Image, ...] = ()) -> Job:
     )  # fmt: skip
 
 
-def _next_due(batch_id: int, connection: Connection) -> datetime | None:
-    planned = (s.job.c.batch_id == batch_id, in_state(State.PLANNED))
+def _next_due(batch_id: int, without: Sequence[str], connection: Connection) -> datetime | None:
+    planned = [s.job.c.batch_id == batch_id, in_state(State.PLANNED)]
+    if without:
+        planned.append(s.job.c.model.not_in(without))
     never_waited = select(s.job.c.planned_at).where(*planned, s.job.c.next_at.is_(None)).order_by(s.job.c.position).limit(1)
     waiting = select(func.min(s.job.c.next_at)).where(*planned, s.job.c.next_at.is_not(None))
     due: datetime | None = connection.scalar(never_waited) or connection.scalar(waiting)

@@ -17,15 +17,18 @@ from sqlalchemy.engine import Dialect
 from batchgen.core import events as e
 from batchgen.core.errors import BatchgenError, BudgetReachedError, IllegalTransitionError, InputError, StaleJobError, StoreError
 from batchgen.core.jobs import Change, Recorded
+from batchgen.core.limits import Cap
 from batchgen.core.machine import advance
 from batchgen.core.states import State
 from batchgen.store.bulk import Cells
-from batchgen.store.effects import AttemptRow, JobRow, detail_of, follow, require_order
+from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName, detail_of, follow, require_order
 from batchgen.store.instants import to_text
 from batchgen.store.rows import Statements, read_jobs, read_purses, read_stored, read_tasks, read_totals
 
 ATTEMPTS_PER_JOB: Final = 100_000
 """An attempt's id is its job's id times this, plus n: known before it is written, and readable."""
+_DAY: Final = len("2026-11-26")
+"""The characters of an instant that name its UTC day."""
 
 
 class Recorder:
@@ -55,7 +58,7 @@ class _Group:
         self._versions = {job.id: job.version for job in self._jobs.values()}
         batches = sorted({job.batch_id for job in self._jobs.values()})
         self._purses = read_purses(connection, batches)
-        self._purses_before = {batch_id: replace(purse) for batch_id, purse in self._purses.items()}
+        self._purses_before = {name: replace(purse) for name, purse in self._purses.items()}
         self._totals = read_totals(connection, batches)
         self._totals_before = dict(self._totals)
         self._stored = read_stored(connection, [change for change in changes if self._is_late(change)])
@@ -82,7 +85,7 @@ class _Group:
         sql.replace_files(connection, self._files)
         sql.append_events(connection, self._events)
         sql.move_totals(connection, self._total_deltas())
-        sql.move_money(connection, self._money_deltas())
+        sql.move_money(connection, self._money_deltas(), self._purses_before)
 
     def _is_late(self, change: Change) -> bool:
         """Say whether the job has left the version at which the change was to meet it."""
@@ -103,12 +106,11 @@ class _Group:
         before, after = job.state, advance(job.state, event)
         require_order(job.attempt, event)
         attempt = self._open(job, event, to_text(change.at)) if isinstance(event, e.SubmitStarted) else job.attempt
-        purse = self._purses[job.batch_id]
         if job.attempt is not None:
-            purse.add(job.attempt.outcome, job.attempt.weight, -1)
+            self._book(job, job.attempt, -1)
         follow(job, attempt, change if event is change.event else replace(change, event=event), after)
         if attempt is not None:
-            purse.add(attempt.outcome, attempt.weight)
+            self._book(job, attempt, 1)
         self._totals[job.batch_id, before] -= 1
         self._totals[job.batch_id, after] += 1
         self._note(job, attempt, before, event, change.actor)
@@ -135,9 +137,7 @@ class _Group:
         n = job.attempts + 1
         if n >= ATTEMPTS_PER_JOB:
             raise IllegalTransitionError(f"job {job.id} has been ordered {job.attempts} times")
-        purse = self._purses[job.batch_id]
-        count = {state: self._totals[job.batch_id, state] for state in (State.SUBMITTING, State.SUBMITTED)}
-        estimate = purse.reserve(order, open_orders=count[State.SUBMITTING], live_tasks=count[State.SUBMITTED])
+        estimate = self._reserve(job, order, day=at[:_DAY])
         attempt = AttemptRow(
             id=job.id * ATTEMPTS_PER_JOB + n,
             job_id=job.id,
@@ -146,11 +146,32 @@ class _Group:
             body_sha256=order.body_sha256,
             est_micros=estimate,
             cap_micros=order.cap_cost,
-            committed_micros=purse.committed + (estimate or 0),
+            committed_micros=self._purses[PurseName(job.batch_id)].committed + (estimate or 0),
             opened_at=at,
         )
         self._new_attempts[attempt.id] = attempt
         return attempt
+
+    def _reserve(self, job: JobRow, order: e.SubmitStarted, *, day: str) -> int | None:
+        """Give what the order has to set aside so that it fits under every cap, or raise BudgetReachedError."""
+        total, model, today = _purse_names(job, day)
+        caps = (
+            (total, Cap(order.cap_cost, order.cap_orders), "the batch", None),
+            (model, order.model_cap or Cap(), job.model, job.model),
+            (today, order.day_cap or Cap(), f"the day {day} (UTC)", None),
+        )
+        count = {state: self._totals[job.batch_id, state] for state in (State.SUBMITTING, State.SUBMITTED)}
+        still = {"open_orders": count[State.SUBMITTING], "live_tasks": count[State.SUBMITTED]}
+        shares = [self._purse(name).share(cap, order.reserved, of=of, model=whose, **still) for name, cap, of, whose in caps]
+        return min((share for share in shares if share is not None), default=None)
+
+    def _book(self, job: JobRow, attempt: AttemptRow, sign: int) -> None:
+        """Put an attempt into the purses it belongs to, or with ``sign`` -1 take it out."""
+        for name in _purse_names(job, attempt.opened_at[:_DAY]):
+            self._purse(name).add(attempt.outcome, attempt.weight, sign)
+
+    def _purse(self, name: PurseName) -> Purse:
+        return self._purses.setdefault(name, Purse())
 
     def _note(self, job: JobRow, attempt: AttemptRow | None, before: State, event: e.Event, actor: str) -> None:
         """Keep what has to be written beside the job row: attempt, event, task id, files."""
@@ -169,13 +190,18 @@ class _Group:
         deltas = ((count - self._totals_before[batch_id, state], batch_id, state) for (batch_id, state), count in self._totals.items())
         return [delta for delta in deltas if delta[0]]
 
-    def _money_deltas(self) -> list[tuple[int, int, int, int, int]]:
-        pairs = [(batch_id, self._purses_before[batch_id], purse) for batch_id, purse in self._purses.items()]
-        return [
-            (new.spent - old.spent, new.reserved - old.reserved, new.held - old.held, new.orders - old.orders, batch_id)
-            for batch_id, old, new in pairs
+    def _money_deltas(self) -> dict[PurseName, tuple[int, int, int, int]]:
+        moved = {name: (self._purses_before.get(name, Purse()), purse) for name, purse in self._purses.items()}
+        return {
+            name: (new.spent - old.spent, new.reserved - old.reserved, new.held - old.held, new.orders - old.orders)
+            for name, (old, new) in moved.items()
             if new != old
-        ]
+        }
+
+
+def _purse_names(job: JobRow, day: str) -> tuple[PurseName, PurseName, PurseName]:
+    """Name the batch's purse and the shares of the job's model and of the day."""
+    return PurseName(job.batch_id), PurseName(job.batch_id, "model", job.model), PurseName(job.batch_id, "day", day)
 
 
 def path_key(path: str) -> str:

@@ -1,7 +1,7 @@
 """Read and write the rows that a group of changes concerns: every statement of a commit, compiled once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, tuple_, update
@@ -11,10 +11,23 @@ from batchgen.core.jobs import Change
 from batchgen.core.states import Outcome, State
 from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
-from batchgen.store.effects import AttemptRow, JobRow, Purse
+from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName
 from batchgen.store.instants import as_stored
 
-_JOB: Final = ("id", "batch_id", "state", "version", "reason", "next_at", "attempts", "unproven", "not_sent", "regenerated", "retired_at")
+_JOB: Final = (
+    "id",
+    "batch_id",
+    "model",
+    "state",
+    "version",
+    "reason",
+    "next_at",
+    "attempts",
+    "unproven",
+    "not_sent",
+    "regenerated",
+    "retired_at",
+)
 _JOB_SET: Final = (
     "state",
     "version",
@@ -73,6 +86,7 @@ _PURSES: Final = (
     .order_by(s.batch.c.id)
     .with_for_update()
 )
+_SHARES: Final = select(s.purse).where(s.purse.c.batch_id.in_(_IDS))
 _TOTALS: Final = select(s.batch_total).where(s.batch_total.c.batch_id.in_(_IDS))
 _STORED: Final = select(
     *(as_stored(s.event.c[name]) for name in ("job_id", "seq", "after", "event", "actor", "at", "run_id", "attempt_id"))
@@ -101,6 +115,11 @@ class Statements:
         self._totals: Final = Bulk(update(s.batch_total).where(this_total).values(more_jobs), dialect, ("_jobs", "_batch", "_state"))
         these_purses = update(s.batch).where(s.batch.c.id == bindparam("_id")).values(more_money)
         self._purses: Final = Bulk(these_purses, dialect, (*(f"_{name}" for name in money), "_id"))
+        p = s.purse.c
+        this_share = (p.batch_id == bindparam("_id")) & (p.scope == bindparam("_scope")) & (p.name == bindparam("_name"))
+        more_share = update(s.purse).where(this_share).values({name: p[name] + bindparam(f"_{name}") for name in money})
+        self._shares: Final = Bulk(more_share, dialect, (*(f"_{name}" for name in money), "_id", "_scope", "_name"))
+        self._new_shares: Final = Bulk(insert(s.purse), dialect, (*money, "batch_id", "scope", "name"))
 
     def open_attempts(self, connection: Connection, attempts: Sequence[AttemptRow]) -> None:
         """Insert new attempts."""
@@ -134,9 +153,14 @@ class Statements:
         """Add to the running totals: number of jobs, batch, state."""
         self._totals.run(connection, deltas)
 
-    def move_money(self, connection: Connection, deltas: Sequence[tuple[int, int, int, int, int]]) -> None:
-        """Add to the batches' money: spent, reserved, held, orders, batch."""
-        self._purses.run(connection, deltas)
+    def move_money(
+        self, connection: Connection, deltas: Mapping[PurseName, tuple[int, int, int, int]], known: Collection[PurseName]
+    ) -> None:
+        """Add to the purses, of which those in ``known`` are there already: spent, reserved, held, orders."""
+        self._purses.run(connection, [(*delta, purse.batch_id) for purse, delta in deltas.items() if not purse.scope])
+        shares = {purse: delta for purse, delta in deltas.items() if purse.scope}
+        self._new_shares.run(connection, [(*delta, *purse) for purse, delta in shares.items() if purse not in known])
+        self._shares.run(connection, [(*delta, *purse) for purse, delta in shares.items() if purse in known])
 
 
 def read_jobs(connection: Connection, ids: Sequence[int]) -> dict[int, JobRow]:
@@ -144,10 +168,10 @@ def read_jobs(connection: Connection, ids: Sequence[int]) -> dict[int, JobRow]:
     return {row[0]: _job_of(row) for row in connection.execute(_JOBS, {"ids": ids})}
 
 
-def read_purses(connection: Connection, batches: Sequence[int]) -> dict[int, Purse]:
-    """Give the batches' money, locked likewise."""
-    rows = connection.execute(_PURSES, {"ids": batches})
-    return {row[0]: Purse(spent=row[1], reserved=row[2], held=row[3], orders=row[4]) for row in rows}
+def read_purses(connection: Connection, batches: Sequence[int]) -> dict[PurseName, Purse]:
+    """Give the batches' money; locking the batches, where the engine locks rows, guards their models' and days' shares as well."""
+    purses = {PurseName(row[0]): _purse_of(row[1:]) for row in connection.execute(_PURSES, {"ids": batches})}
+    return purses | {PurseName(*row[:3]): _purse_of(row[3:]) for row in connection.execute(_SHARES, {"ids": batches})}
 
 
 def read_totals(connection: Connection, batches: Sequence[int]) -> Counter[tuple[int, str]]:
@@ -166,6 +190,10 @@ def read_stored(connection: Connection, late: Sequence[Change]) -> dict[tuple[in
         return {}
     places = tuple_(s.event.c.job_id, s.event.c.seq).in_([(change.job_id, change.version + 1) for change in late])
     return {(row.job_id, row.seq): row for row in connection.execute(_STORED.where(places))}
+
+
+def _purse_of(row: Sequence[int]) -> Purse:
+    return Purse(spent=row[0], reserved=row[1], held=row[2], orders=row[3])
 
 
 def _job_of(row: Row[*tuple[Any, ...]]) -> JobRow:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
 from batchgen.core import readings as r
@@ -41,7 +42,10 @@ class Orderer:
     claim_at: float = 0.0
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
-    _full: frozenset[str] = frozenset()
+    _passed_over: frozenset[str] = frozenset()
+    """Models that the last claim left out."""
+    _over_cap: dict[str, float] = field(default_factory=dict)
+    """Models whose next order did not fit under their own limit, and until when they are left alone: for good where it cannot fit again."""
     preparing: set[asyncio.Task[Any]] = field(default_factory=set)
     """Tasks whose order has not begun: nothing is recorded and nothing sent, so that they may be cancelled."""
     posting: int = 0
@@ -63,7 +67,7 @@ class Orderer:
         """Take the first claimed row that may be ordered now."""
         if self.places.room() <= 0 or now < self.budget_at:
             return None
-        full = self.places.full_models()
+        full = self._full_models(now)
         for job in self._page:
             if job.model not in full and self.places.opens_at(job.model) <= now:
                 self._page.remove(job)
@@ -77,8 +81,8 @@ class Orderer:
 
         While the gate is shut it is asked all the same, now and then: somebody may have cancelled all that was left.
         """
-        full = self.places.full_models()
-        if now < self.claim_at and self.bearing.rows_left is not None and full == self._full:
+        full = self._full_models(now)
+        if now < self.claim_at and self.bearing.rows_left is not None and full == self._passed_over:
             return False
         if self.places.opens_at() > now:
             return now >= self.claim_at
@@ -88,10 +92,12 @@ class Orderer:
         """Fetch the next page of rows that may be ordered."""
         self.drop_page()
         clock = self.steps.clock
-        self._full = self.places.full_models()
-        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._full)
+        self._passed_over = self._full_models(clock.monotonic())
+        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
+        if due is not None:
+            await self._end_if_over_caps()
         self._page.extend(jobs)
         self.bearing.rows_left = bool(jobs or due)
         wait_s = 0.0 if jobs else _LOOK_AGAIN_S
@@ -99,6 +105,17 @@ class Orderer:
             wait_s = min(_LOOK_AGAIN_S, (due - clock.now()).total_seconds())
         now = clock.monotonic()
         self.claim_at = now + (wait_s if self.places.opens_at() <= now else _LOOK_AGAIN_S)
+
+    def _full_models(self, now: float) -> frozenset[str]:
+        """Name the models of which no order may go out now, whether for their places or for their money."""
+        return self.places.full_models() | {model for model, until in self._over_cap.items() if until > now}
+
+    async def _end_if_over_caps(self) -> None:
+        """Stop when all rows that are left belong to models that have used up limits of their own."""
+        over = frozenset(model for model, until in self._over_cap.items() if until == inf)
+        if over and await asyncio.wrap_future(self.ledger.next_due(without=over)) is None:
+            message = f"what is left does not fit under the limits of {', '.join(sorted(over))} (limits.per_model)"
+            self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=message))
 
     def drop_page(self) -> None:
         """Forget claimed rows that were not ordered; they are still planned in the database."""
@@ -164,10 +181,15 @@ class Orderer:
             raise FileError(f"only {free // 2**20} MiB are free for images (at least {_DISK_FLOOR_BYTES // 2**20} MiB are kept free)")
 
     def _over_budget(self, error: BudgetReachedError) -> None:
-        if error.is_final:
+        now = self.steps.clock.monotonic()
+        if error.model is not None:
+            self._over_cap[error.model] = inf if error.is_final else now + _LOOK_AGAIN_S
+            self.look_again()
+            self.bearing.say(str(error))
+        elif error.is_final:
             self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=str(error)))
         else:
-            self.budget_at = self.steps.clock.monotonic() + _BUDGET_GAP_S
+            self.budget_at = now + _BUDGET_GAP_S
             self.look_again()
 
     def _weigh(self, job: Job, answer: SubmitAnswer, asked_at: float) -> None:

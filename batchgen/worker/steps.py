@@ -26,6 +26,7 @@ from batchgen.core import readings as r
 from batchgen.core.dialects import Call, Dialect, Question, Reply
 from batchgen.core.errors import (
     BadImageError,
+    BudgetReachedError,
     ExchangeError,
     FileError,
     InputError,
@@ -85,12 +86,20 @@ class Steps:
 
         Raises BudgetReachedError or StaleJobError before anything was sent.
         """
-        limits = self.judge.limits
+        limits, price = self.judge.limits, self.prices.of(job)
+        if price is None and limits.has_cost_cap(job.model) and not limits.allow_unpriced:
+            raise BudgetReachedError(
+                f"the price of {job.model} is unknown, so that no cost limit could be kept: name it under provider.prices, "
+                "or order such rows one at a time with --allow-unpriced",
+                is_final=True,
+            )
         started = e.SubmitStarted(
             body_sha256=_hash(order),
-            reserved=self.prices.of(job),
+            reserved=price,
             cap_cost=limits.budget_cost,
             cap_orders=limits.budget_jobs,
+            model_cap=limits.model_caps.get(job.model),
+            day_cap=limits.day_cap,
         )
         job = await self.recorder.record(job, started)
         if not isinstance(order, Call):

@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import StartVendor
 from tests.support.cli import CommandLine, Vendor, study, wait_until
+from tests.support.recording_vendor import open_recording_vendor
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -317,3 +319,50 @@ def test_signal_waits_for_the_answer_of_an_open_order(cli: CommandLine, start_ve
     assert 3 == resumed.code
     assert {"ambiguous": 1} == cli.states()
     assert 1 == vendor.posts
+
+
+def test_a_models_own_budget_leaves_the_other_models_to_go_on(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """One of the one model, all of the other; exit 5 names the model, and a higher limit orders the rest."""
+    vendor = start_vendor(latency_s=0.0)
+    limits = {"in_flight": 2, "per_model": {"nano-banana-2": {"budget": {"jobs": 1}}}}
+    manifest = study(vendor.url, _prompts(3, "budget"), grid={"model": ["gpt-image-2", "nano-banana-2"]}, limits=limits, defaults={})
+    cli.write(manifest)
+
+    first = cli("run", "study.yaml", "-y")
+    saved = Counter(job["params"]["model"] for job in cli.jobs() if job["state"] == "saved")
+    limits["per_model"]["nano-banana-2"]["budget"]["jobs"] = 9
+    cli.write(manifest)
+    second = cli("run", "study.yaml", "-y")
+
+    assert 5 == first.code, first.err
+    assert "what is left does not fit under the limits of nano-banana-2 (limits.per_model)" in first.out
+    assert {"gpt-image-2": 3, "nano-banana-2": 1} == saved
+    assert 0 == second.code, second.err
+    assert {"saved": 6} == cli.states()
+
+
+def test_a_days_budget_is_a_hard_stop(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """The sentence has the figures; another day, or a higher limit, goes on."""
+    vendor = start_vendor(latency_s=0.0)
+    cli.write(study(vendor.url, _prompts(5, "budget"), limits={"in_flight": 1, "budget": {"per_day": {"cost": 0.07}}}))
+
+    run = cli("run", "study.yaml", "-y")
+
+    assert 5 == run.code, run.err
+    assert "(UTC): 0.06 of 0.07 taken, 0.03 more wanted" in run.out
+    assert {"saved": 2, "planned": 3} == cli.states()
+
+
+def test_without_prices_nothing_is_ordered_under_a_cost_limit(cli: CommandLine) -> None:
+    """The vendor tells no price before the order: exit 5 names the model, the rows and the ways on; with leave they go out one by one."""
+    with open_recording_vendor() as vendor:
+        cli.write(study(vendor.url, _prompts(4, "budget"), limits={"in_flight": 4, "budget": {"cost": 0.1}}))
+        blocked = cli("run", "study.yaml", "-y")
+        ordered = len(vendor.orders)
+        allowed = cli("resume", "-y", "--allow-unpriced")
+
+    assert (5, 0) == (blocked.code, ordered), blocked.err
+    assert "no cost limit can be kept while a price is unknown (4 rows of gpt-image-2)" in blocked.out
+    assert "--allow-unpriced" in blocked.out
+    assert 5 == allowed.code, allowed.err
+    assert {"saved": 3, "planned": 1} == cli.states()

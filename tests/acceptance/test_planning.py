@@ -79,7 +79,9 @@ def test_plan_names_what_it_knows_of_a_cost(cli: CommandLine) -> None:
     prices = {"provider": {"base_url": NOWHERE, "prices": {"gpt-image-2": 0.05}}, "grid": {"model": ["gpt-image-2", "nano-banana-2"]}}
     cli.write(study(NOWHERE, PROMPTS[:1], **prices))
     cli.write(study(NOWHERE, PROMPTS[:1], **prices, limits={"budget": {"cost": 5}}), "capped.yaml")
-    warning = "warning: a cost budget cannot be kept for rows without a price; write provider.prices"
+    warning = (
+        "warning: rows without a known price are not ordered under a cost limit; name it under provider.prices, or say --allow-unpriced"
+    )
 
     plan, capped = cli("plan", "study.yaml", "--offline"), cli("plan", "capped.yaml", "--offline")
     run = cli("run", "study.yaml", "-y", "--budget", "0")

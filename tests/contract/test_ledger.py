@@ -13,6 +13,7 @@ import pytest
 from batchgen.core import events as e
 from batchgen.core.errors import BudgetReachedError, IllegalTransitionError, StaleJobError
 from batchgen.core.jobs import Change, Job, JobId, Recorded
+from batchgen.core.limits import Cap
 from batchgen.core.machine import TABLE
 from batchgen.core.ports import Ledger, Upload
 from batchgen.core.states import State
@@ -141,6 +142,14 @@ def test_next_due_is_past_for_a_row_that_never_waited(open_ledger: OpenLedger) -
 
     assert due is not None
     assert due <= START
+
+
+def test_next_due_leaves_models_out(open_ledger: OpenLedger) -> None:
+    """Whoever may order none of a model's rows asks whether there are others."""
+    ledger = open_ledger("a", "b")
+
+    assert ledger.next_due(without=frozenset({"a"})).result() is not None
+    assert ledger.next_due(without=frozenset({"a", "b"})).result() is None
 
 
 def test_next_due_is_none_when_nothing_is_planned(open_ledger: OpenLedger) -> None:
@@ -356,6 +365,45 @@ def test_the_number_of_orders_is_capped(open_ledger: OpenLedger) -> None:
         book.record(2, e.SubmitStarted, cap_orders=1)
 
     assert refusal.value.is_final
+
+
+def test_a_models_own_cap_refuses_its_orders_and_no_others(open_ledger: OpenLedger) -> None:
+    """The refusal names the model, and a neighbour's order is booked."""
+    book = Book(ledger=open_ledger("a", "a", "b"))
+    cap = {"model_cap": Cap(cost=PRICE)}
+    book.record(1, e.SubmitStarted, **cap)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(2, e.SubmitStarted, **cap)
+
+    assert "a" == refusal.value.model
+    assert book.record(3, e.SubmitStarted, **cap).state is State.SUBMITTING
+
+
+def test_a_models_orders_are_counted(open_ledger: OpenLedger) -> None:
+    """What was not carried out frees its place."""
+    book = Book(ledger=open_ledger("a", "a", "b"))
+    cap = {"model_cap": Cap(orders=1)}
+    book.record(1, e.SubmitStarted, **cap)
+
+    with pytest.raises(BudgetReachedError):
+        book.record(2, e.SubmitStarted, **cap)
+
+    book.record(1, e.SubmitNotSent)
+    assert book.record(2, e.SubmitStarted, **cap).state is State.SUBMITTING
+
+
+def test_a_days_cap_counts_the_orders_of_all_models(open_ledger: OpenLedger) -> None:
+    """It is the batch's, so the refusal names no model; the tightest cap decides what an order of unknown price sets aside."""
+    book = Book(ledger=open_ledger("a", "b", "b"))
+    caps = {"cap_cost": 10 * PRICE, "day_cap": Cap(cost=2 * PRICE)}
+    book.record(1, e.SubmitStarted, **caps)
+    book.record(2, e.SubmitStarted, reserved=None, **caps)
+
+    with pytest.raises(BudgetReachedError) as refusal:
+        book.record(3, e.SubmitStarted, **caps)
+
+    assert refusal.value.model is None
 
 
 def test_an_order_of_unknown_price_takes_all_that_is_left(open_ledger: OpenLedger) -> None:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from batchgen.core import events as e
 from batchgen.core.errors import BatchgenError, BudgetReachedError, StaleJobError
 from batchgen.core.jobs import Change, Job, JobId, Recorded, follow
+from batchgen.core.limits import Cap
 from batchgen.core.machine import advance
 from batchgen.core.money import Micros
 from batchgen.core.ports import Upload
@@ -90,9 +91,9 @@ class FakeLedger:
 
         return self._queued(wanted)
 
-    def next_due(self) -> "Future[datetime | None]":
+    def next_due(self, *, without: frozenset[str] = frozenset()) -> "Future[datetime | None]":
         """Say when the earliest planned job is due."""
-        return self._queued(lambda: min((job.next_at or _LONG_AGO for job in self._planned()), default=None))
+        return self._queued(lambda: min((job.next_at or _LONG_AGO for job in self._planned() if job.model not in without), default=None))
 
     def live(self) -> "Future[list[Job]]":
         """Give every job that a run has in its hands, oldest first."""
@@ -161,20 +162,30 @@ class FakeLedger:
         return event
 
     def _open(self, job: Job, event: e.SubmitStarted) -> Attempt:
+        shares = [
+            self._share(Cap(event.cap_cost, event.cap_orders), event, lambda _: True),
+            self._share(event.model_cap or Cap(), event, lambda order: self.rows[order.job_id].model == job.model, model=job.model),
+            self._share(event.day_cap or Cap(), event, lambda _: True),
+        ]
+        reserved = min((share for share in shares if share is not None), default=None)
+        attempt = Attempt(id=next(reversed(self.by_id), 0) + 1, job_id=job.id, reserved=None if reserved is None else Micros(reserved))
+        self.by_id[attempt.id] = attempt
+        return attempt
+
+    def _share(self, cap: Cap, event: e.SubmitStarted, counts: Callable[[Attempt], bool], *, model: str | None = None) -> int | None:
+        """Give what an order has to set aside under a cap on the attempts that count; a fake's night has one day."""
+        taken = [attempt for attempt in self.attempts if attempt.outcome.is_chargeable and counts(attempt)]
         reserved = event.reserved
-        chargeable = [attempt for attempt in self.attempts if attempt.outcome.is_chargeable] if event.cap_cost or event.cap_orders else []
-        is_over = event.cap_orders is not None and len(chargeable) >= event.cap_orders
-        if event.cap_cost is not None:
-            left = event.cap_cost - sum(attempt.booked for attempt in chargeable)
+        is_over = cap.orders is not None and len(taken) >= cap.orders
+        if cap.cost is not None:
+            left = cap.cost - sum(attempt.booked for attempt in taken)
             reserved = Micros(left) if reserved is None else reserved
             is_over = is_over or left <= 0 or reserved > left
         if is_over:
-            may_cost_less = event.cap_cost is not None and State.SUBMITTED in self.states()
-            is_final = not may_cost_less and all(attempt.outcome is not Outcome.OPEN for attempt in chargeable)
-            raise BudgetReachedError("the order does not fit under the cap", is_final=is_final)
-        attempt = Attempt(id=next(reversed(self.by_id), 0) + 1, job_id=job.id, reserved=reserved)
-        self.by_id[attempt.id] = attempt
-        return attempt
+            may_cost_less = cap.cost is not None and State.SUBMITTED in self.states()
+            is_final = not may_cost_less and all(attempt.outcome is not Outcome.OPEN for attempt in self.attempts)
+            raise BudgetReachedError("the order does not fit under the cap", is_final=is_final, model=model)
+        return reserved
 
     def _settle(self, attempt: Attempt | None, event: e.Event) -> None:
         if attempt is None:

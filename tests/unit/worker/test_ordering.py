@@ -8,7 +8,7 @@ import pytest
 
 from batchgen.core import readings as r
 from batchgen.core.errors import NotSentError, OutcomeUnknownError
-from batchgen.core.limits import Pace
+from batchgen.core.limits import Cap, Pace
 from batchgen.core.money import Micros
 from batchgen.core.states import Outcome, State
 from tests.support.builders import Rig, job, jobs, limits, rendered, rig, submitted
@@ -352,7 +352,7 @@ def test_a_refused_order_gives_its_share_of_the_budget_back() -> None:
 
 def test_the_budget_of_money_is_never_exceeded() -> None:
     """With prices named on the order, as many orders go out as fit under the cap, one first to learn the price."""
-    run = rig(jobs(10), limits=limits(budget_cost=Micros(200_000)))
+    run = rig(jobs(10), limits=limits(budget_cost=Micros(200_000), allow_unpriced=True))
 
     stop = run.run()
 
@@ -361,6 +361,52 @@ def test_the_budget_of_money_is_never_exceeded() -> None:
     assert 3 == len(run.client.orders)
     assert 180_000 == sum(attempt.booked for attempt in run.ledger.attempts)
     assert run.client.orders[1].at >= run.client.orders[0].answered_at
+
+
+def test_a_model_that_has_used_up_its_own_limit_leaves_the_others_to_go_on() -> None:
+    """Two of the one model, all of the other; then the run ends with 5 and names the model."""
+    rows = [job(number, model="dear" if number % 2 else "cheap") for number in range(1, 13)]
+    run = rig(rows, limits=limits(model_caps={"dear": Cap(orders=2)}))
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (5, "budget") == (stop.exit_code, stop.reason)
+    assert "dear" in stop.message
+    assert {"cheap": 6, "dear": 2} == Counter(row.model for row in run.ledger.rows.values() if row.state is State.SAVED)
+    assert 8 == len(run.client.orders)
+
+
+def test_a_model_waits_while_its_money_may_come_back() -> None:
+    """A refused order of the model gives its share back, and another takes it."""
+    run = rig([job(number, model="dear") for number in range(1, 5)], limits=limits(model_caps={"dear": Cap(orders=2)}))
+    run.client.on_order = script(r.Rejected(reason="refused", message="no"))
+
+    run.run()
+
+    assert {State.FAILED: 1, State.SAVED: 2, State.PLANNED: 1} == Counter(run.states())
+
+
+def test_a_days_limit_stops_the_run() -> None:
+    """What went out today counts, whatever the model."""
+    run = rig([job(1, model="a"), job(2, model="b"), job(3, model="a")], limits=limits(day_cap=Cap(orders=2)))
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (5, 2) == (stop.exit_code, len(run.client.orders))
+
+
+def test_without_a_known_price_nothing_goes_out_under_a_cost_limit() -> None:
+    """The sentence names the model and the ways on; with leave such rows go out one at a time."""
+    run = rig(jobs(3), limits=limits(budget_cost=Micros(10**6), allow_unpriced=False))
+
+    stop = run.run()
+
+    assert stop is not None
+    assert (5, 0) == (stop.exit_code, len(run.client.orders))
+    assert "the price of painter is unknown" in stop.message
+    assert "--allow-unpriced" in stop.message
 
 
 def test_the_deadline_stops_orders_and_not_fetches() -> None:
