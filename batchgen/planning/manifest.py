@@ -28,7 +28,7 @@ from batchgen.planning.scalars import (
 
 FormatName = Literal["txt", "csv", "tsv", "jsonl", "json", "yaml", "whole"]
 CellPolicy = Literal["error", "skip"]
-Order = Literal["by_sample", "by_prompt", "by_cell", "shuffle"]
+Order = Literal["by_sample", "by_prompt", "by_cell", "coverage", "shuffle"]
 Event = Literal["finished", "halted", "interrupted"]
 
 
@@ -271,6 +271,8 @@ class Sweep(Grid):
 
     name: Name | None = None
     """How the sweep is called in the job table and in file names; default: sweep and its place in the list."""
+    priority: Whole = 0
+    """Sweeps of a higher number run first; among equal ones `order` decides."""
     params: dict[str, OneValue] = Field(default_factory=dict)
     """Parameters of this sweep, stronger than `defaults`."""
     operation: Text | None = None
@@ -417,7 +419,8 @@ class Manifest(Grid):
         Annotated[Order, Tag("<word>")] | Annotated[Shuffle, Tag("<seeded>")],
         Discriminator(_order_kind),
     ] = "by_sample"
-    """by_sample: first one image of everything. by_prompt, by_cell: finish one before the next. shuffle, or {shuffle: SEED}."""
+    """by_sample: first one image of everything. by_prompt, by_cell: finish one before the next. coverage: whatever has run so far shows
+    every value of every axis about equally often. shuffle, or {shuffle: SEED}."""
     on_ambiguous: AmbiguousPolicy = "hold"
     """What happens to an order whose answer was lost: hold it, reconcile with the balance, or order again."""
     retry: Retry = Retry()

@@ -98,6 +98,7 @@ class SweepPlan:
     rules: Rules
     sources: Sequence[Source]
     only: Filter
+    priority: int = 0
     is_whole: bool = True
     lacks_model: bool = field(init=False, default=False)
     matched: set[int] = field(init=False, default_factory=set)

@@ -6,18 +6,21 @@ from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import JobSpec
 from batchgen.core.pricing import RowKind
 from batchgen.core.problems import Problem
+from batchgen.planning.coverage import Coverage
 from batchgen.planning.orders import SweepPlan, prompts_of
 from batchgen.planning.origins import Explained, Origins
 from batchgen.planning.settings import RunSettings
 
 _DIGITS: Final = 32
 _SHUFFLE_DIGITS: Final = 13
+BAND: Final = 16**_SHUFFLE_DIGITS
+"""Positions of sweeps of the same priority, where they are spread over a band."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +62,22 @@ class PlanSummary:
     repeats: int
 
 
+class Linear(NamedTuple):
+    """Positions that begin somewhere and advance with each sample, prompt and cell."""
+
+    first: int
+    per_sample: int = 0
+    per_prompt: int = 0
+    per_cell: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One sweep with what its rows need beside it: where its positions begin and how they advance."""
+    """One sweep with what its rows need beside it: where they stand in the running order."""
 
     sweep: SweepPlan
-    first: int
-    per_sample: int
-    per_prompt: int
-    per_cell: int
+    linear: Linear
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +107,8 @@ class Plan:
         """Give the rows of one sweep. The loop runs a million times a plan: everything that can be is bound outside of it."""
         sweep, repeated, merges = stream.sweep, self.repeated, self.merges
         name, samples, orders_of = sweep.name, range(1, sweep.samples + 1), sweep.orders
-        first, per_sample, per_prompt, per_cell = stream.first, stream.per_sample, stream.per_prompt, stream.per_cell
+        first, per_sample, per_prompt, per_cell = stream.linear
+        place = None if stream.coverage is None else stream.coverage.place
         shuffle = f"{self.settings.shuffle_seed}:" if self.settings.order == "shuffle" else ""
         new, make = tuple.__new__, JobSpec
         for number, prompt in enumerate(prompts_of(sweep, refuse_change)):
@@ -120,8 +131,10 @@ class Plan:
                         continue
                     key = sha256(b"%b%d,%d]" % (body, sample, ordinal)).hexdigest()[:_DIGITS]
                     position = base + cell * per_cell + (sample - 1) * per_sample
-                    if shuffle:
-                        position = int(sha256((shuffle + key).encode()).hexdigest()[:_SHUFFLE_DIGITS], 16)
+                    if place:
+                        position = place(number, cell, sample)
+                    elif shuffle:
+                        position = first + int(sha256((shuffle + key).encode()).hexdigest()[:_SHUFFLE_DIGITS], 16)
                     yield new(
                         make,
                         (key, name, prompt_id, text, operation, model, wire, labels, references, label, sample, ordinal, position),

@@ -122,7 +122,7 @@ class RunSettings(_Part):
     halt_after_failures: int | None = None
     operations: tuple[str, ...] = ()
     """What its rows order, as far as the latest plan knows."""
-    order: Literal["by_sample", "by_prompt", "by_cell", "shuffle"] = "by_sample"
+    order: Literal["by_sample", "by_prompt", "by_cell", "coverage", "shuffle"] = "by_sample"
     shuffle_seed: int = 0
     on_ambiguous: AmbiguousPolicy = "hold"
     attempts: int

@@ -73,6 +73,7 @@ class SweepBuilder:
             empty,
             name=name,
             samples=grid.samples,
+            priority=grid.priority if isinstance(grid, Sweep) else 0,
             cells=builder.cells(axes, {**empty.cells.base, **own}, is_whole=is_whole),
             changes=builder.changes(),
             sources=self._entries.build(grid.prompts or (), (*at, "prompts"), axes),

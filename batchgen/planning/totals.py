@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from batchgen.core.pricing import RowKind
+from batchgen.planning.coverage import Coverage, turns_of
 from batchgen.planning.findings import Findings
 from batchgen.planning.orders import SweepPlan
-from batchgen.planning.plan import PlanSummary, Stream, SweepSummary
+from batchgen.planning.plan import BAND, Linear, PlanSummary, Stream, SweepSummary
 from batchgen.planning.survey import Counts, Survey, count_repeats
 from batchgen.planning.sweeps import BuiltSweep
 
@@ -100,18 +101,36 @@ def _axes(sweep: SweepPlan) -> list[str]:
 
 
 def streams(sweeps: Sequence[SweepPlan], counts: Sequence[Counts], order: str) -> tuple[Stream, ...]:
-    """Give each sweep its share of the positions: linear in prompt, cell and sample, so that no row must be held to be placed."""
-    sizes = [count.prompts * sweep.cells.count for sweep, count in zip(sweeps, counts, strict=True)]
-    found, first = [], 0
-    for sweep, count, size in zip(sweeps, counts, sizes, strict=True):
+    """Give each sweep its share of the positions, so that no row must be held to be placed; a higher priority lies before a lower one."""
+    found: dict[str, Stream] = {}
+    first = 0
+    for priority in sorted({sweep.priority for sweep in sweeps}, reverse=True):
+        alike = [(sweep, count) for sweep, count in zip(sweeps, counts, strict=True) if sweep.priority == priority]
+        placed, first = _placed(alike, order, first)
+        found |= {stream.sweep.name: stream for stream in placed}
+    return tuple(found[sweep.name] for sweep in sweeps)
+
+
+def _placed(alike: Sequence[tuple[SweepPlan, Counts]], order: str, first: int) -> tuple[list[Stream], int]:
+    """Place sweeps of the same priority from a position on, linear in prompt, cell and sample; give the first position behind them."""
+    sizes = [count.prompts * sweep.cells.count for sweep, count in alike]
+    found: list[Stream] = []
+    for (sweep, count), size in zip(alike, sizes, strict=True):
         cells, samples = sweep.cells.count, sweep.samples
         match order:
             case "by_prompt":
-                per_sample, per_prompt, per_cell, width = 1, cells * samples, samples, size * samples
+                linear, width = Linear(first, per_sample=1, per_prompt=cells * samples, per_cell=samples), size * samples
             case "by_cell":
-                per_sample, per_prompt, per_cell, width = 1, samples, count.prompts * samples, size * samples
+                linear, width = Linear(first, per_sample=1, per_prompt=samples, per_cell=count.prompts * samples), size * samples
+            case "coverage" | "shuffle":
+                linear, width = Linear(first), 0
             case _:
-                per_sample, per_prompt, per_cell, width = sum(sizes), cells, 1, size
-        found.append(Stream(sweep=sweep, first=first, per_sample=per_sample, per_prompt=per_prompt, per_cell=per_cell))
+                linear, width = Linear(first, per_sample=sum(sizes), per_prompt=cells, per_cell=1), size
+        coverage = None
+        if order == "coverage" and size:
+            turns = turns_of(sweep.cells)
+            coverage = Coverage(turns=turns, prompts=count.prompts, samples=samples, sweep=len(found), sweeps=len(alike), first=first)
+        found.append(Stream(sweep=sweep, linear=linear, coverage=coverage))
         first += width
-    return tuple(found)
+    behind = max((first + (sweep.samples - 1) * sum(sizes) for sweep, _ in alike), default=first)
+    return found, behind + (BAND if order in {"coverage", "shuffle"} else 0)

@@ -41,7 +41,7 @@ def test_empty_values_are_absent(desk: Desk) -> None:
     ("body", "message", "hint"),
     [
         ("prompts: a", "must be a list of prompts", "put '- ' before the prompt"),
-        ("prompts: [a]\norder: by_smaple", "must be one of by_sample, by_prompt, by_cell, shuffle", "did you mean 'by_sample'?"),
+        ("prompts: [a]\norder: by_smaple", "must be one of by_sample, by_prompt, by_cell, coverage, shuffle", "did you mean 'by_sample'?"),
         ("prompts: [a]\nversion: 3", "the key 'version' stands twice", "keep one of them"),
         ("prompts: [a]\ngrid: {ratio: [[a]]}", "must be one text; only `grid` and `zip` take lists", ""),
         ("prompts: [a]\ngrid: {ratio: ['']}", "must not be empty", "use `unset` to leave a parameter to the API"),

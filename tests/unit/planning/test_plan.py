@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,7 @@ def test_order_decides_what_runs_first(desk: Desk, order: str, expected: list[tu
     assert expected == by_position(desk.jobs(body))
 
 
-@pytest.mark.parametrize("order", ["by_sample", "by_prompt", "by_cell", "shuffle", "{shuffle: 3}"])
+@pytest.mark.parametrize("order", ["by_sample", "by_prompt", "by_cell", "coverage", "shuffle", "{shuffle: 3}"])
 def test_positions_are_unique_over_sweeps(desk: Desk, order: str) -> None:
     """No two rows of a batch share a position, whatever the sizes of its sweeps."""
     body = (
@@ -227,6 +228,45 @@ def test_positions_are_unique_over_sweeps(desk: Desk, order: str) -> None:
     jobs = desk.jobs(body)
 
     assert len({job.position for job in jobs}) == len(jobs) == 14
+
+
+@pytest.mark.parametrize("order", ["by_sample", "by_prompt", "by_cell", "coverage", "shuffle"])
+def test_a_sweep_of_higher_priority_runs_first(desk: Desk, order: str) -> None:
+    """Whatever the order within; positions stay unique."""
+    sweeps = "".join(
+        f"  - {{name: {name}, priority: {priority}, prompts: [{name}1, {name}2], grid: {{resolution: [1k, 2k]}}, samples: {samples}}}\n"
+        for name, priority, samples in (("late", 0, 3), ("first", 9, 2), ("next", 5, 1), ("also", 0, 1))
+    )
+
+    jobs = sorted(desk.jobs(f"order: {order}\nsweeps:\n{sweeps}"), key=lambda job: job.position)
+
+    assert ["first"] * 8 + ["next"] * 4 == [job.sweep for job in jobs[:12]]
+    assert len({job.position for job in jobs}) == len(jobs) == 28
+
+
+@pytest.mark.parametrize("rows", [6, 12, 24, 60, 90])
+def test_whatever_has_run_so_far_covers_every_axis_evenly(desk: Desk, rows: int) -> None:
+    """No value of an axis is ahead of another by more than two rows, no prompt by more than one, until all have run."""
+    body = (
+        "order: coverage\nprompts: [{template: '{{ n }}', vars: {n: [a, b, c, d, e, f, g, h, i]}}]\n"
+        "grid: {ratio: [1:1, 16:9], resolution: [1k, 2k], quality: [low, medium, high]}\n"
+    )
+    jobs = sorted(desk.jobs(body), key=lambda job: job.position)[:rows]
+
+    for axis in ("ratio", "resolution", "quality"):
+        seen = Counter(json.loads(job.params)[axis] for job in jobs)
+        assert max(seen.values()) - min(seen.values()) <= 2, (axis, seen)
+    prompts = Counter(job.prompt for job in jobs)
+    assert max(prompts.values()) - min(prompts.values() if rows >= 9 else [0]) <= 1
+
+
+def test_sweeps_under_coverage_advance_together(desk: Desk) -> None:
+    """After half of the rows, half of each sweep has run."""
+    sweeps = "  - {name: big, prompts: [{template: '{{ n }}', vars: {n: [a, b, c, d, e, f, g, h]}}]}\n  - {name: small, prompts: [x, y]}\n"
+
+    jobs = sorted(desk.jobs(f"order: coverage\nsweeps:\n{sweeps}"), key=lambda job: job.position)
+
+    assert {"big": 4, "small": 1} == Counter(job.sweep for job in jobs[:5])
 
 
 def test_a_shuffle_depends_on_its_seed_alone(desk: Desk) -> None:
