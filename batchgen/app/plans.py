@@ -17,10 +17,10 @@ from batchgen.app.clock import SystemClock
 from batchgen.app.loading import load_plan
 from batchgen.app.pricing import Asked, look_up, price_of, prices_of
 from batchgen.app.vendor import dialect_of
-from batchgen.app.wording import at_least, counted
+from batchgen.app.wording import at_least, between, counted
 from batchgen.core.errors import ManifestError
-from batchgen.core.money import from_micros, shown
-from batchgen.core.pricing import PriceList, RowKind
+from batchgen.core.money import from_micros
+from batchgen.core.pricing import PriceKind, PriceList, RowKind, kind
 from batchgen.core.problems import Problem
 from batchgen.planning.plan import Plan
 from batchgen.planning.settings import RunSettings
@@ -46,13 +46,44 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCosts:
+    """What the rows of one model may cost, in micros: ``high`` is what is reserved, ``low`` what such orders have cost at least."""
+
+    model: str
+    rows: int
+    low: int
+    high: int
+    unpriced_rows: int
+
+    def said(self, unit: str) -> str:
+        """Write the cost with what is unknown of it."""
+        if not self.unpriced_rows:
+            return between(self.low, self.high, unit)
+        return at_least(self.high, unit, unpriced=f"{counted(self.unpriced_rows, 'row')} without a known price")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """What the rows still to be ordered may cost, in micros, as far as prices are known; ``asked`` tells of the vendor's catalogue."""
 
     unit: str
-    known_micros: int
-    unpriced_rows: int
+    models: Sequence[ModelCosts]
     asked: Asked
+
+    @property
+    def known_micros(self) -> int:
+        """Give the sum of the upper prices that are known."""
+        return sum(model.high for model in self.models)
+
+    @property
+    def low_micros(self) -> int:
+        """Give what the same rows would cost at the lowest costs seen."""
+        return sum(model.low for model in self.models)
+
+    @property
+    def unpriced_rows(self) -> int:
+        """Count the rows that nobody has priced."""
+        return sum(model.unpriced_rows for model in self.models)
 
     @property
     def listed(self) -> PriceList | None:
@@ -66,7 +97,7 @@ class Costs:
 
     def __str__(self) -> str:
         if not self.unpriced_rows:
-            return shown(self.known_micros, self.unit)
+            return between(self.low_micros, self.known_micros, self.unit)
         if not self.known_micros:
             return "unknown (no price is known yet)"
         return at_least(self.known_micros, self.unit, unpriced=f"{counted(self.unpriced_rows, 'row')} without a known price")
@@ -123,6 +154,9 @@ class Preview:
             if count and word not in {"never_planned", "renamed", "restored"}:
                 yield f"    {count} {word.replace('_', ' ')}"
         yield f"  to do {self.waiting} · cost {self.costs}"
+        if len(self.costs.models) > 1:
+            for cost in self.costs.models:
+                yield f"    {cost.model}: {counted(cost.rows, 'row')}, {cost.said(self.costs.unit)}"
         if self.costs.listed is not None:
             yield f"  prices of {self.costs.listed.at:%Y-%m-%d %H:%M} UTC from {self.costs.listed.source}"
         yield f"  disk about {self.image_bytes / 1e9:.2f} GB, free {self.free_bytes / 1e9:.2f} GB, in {self.plan.settings.output.dir}"
@@ -171,18 +205,18 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     )
     if not database.exists(settings):
         change = _all_new(plan)
-        costs = _priced(change.new_by_order, prices({}), asked)
+        costs = _priced(change.new_by_order, prices({}), {}, asked)
         return seen(change=change, costs=costs, waiting=change.new, image_bytes=change.new * _TYPICAL_BYTES)
     engine = open_engine(database.require(settings), readonly=True)
     try:
         change = plans.compare(engine, plan.settings.name, plan.jobs(), retire=not only)
         outlook = prospects.outlook(engine, plan.settings.name)
-        learned = queries.learned_costs(engine)
+        learned, lowest = queries.learned_costs(engine), queries.lowest_costs(engine)
         former = _former_provider(engine, plan.settings)
     finally:
         engine.dispose()
     unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
-    costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), asked)
+    costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), lowest, asked)
     waiting = change.new + change.restored + unfinished
     image_bytes = waiting * (outlook.mean_bytes or _TYPICAL_BYTES)
     return seen(change=change, costs=costs, waiting=waiting, image_bytes=image_bytes, former=former)
@@ -236,6 +270,17 @@ def as_document(preview: Preview) -> dict[str, object]:
         "new_by_model": dict(change.new_by_model),
         "to_do": preview.waiting,
         "cost": None if total is None else {"amount": str(from_micros(total)), "unit": preview.costs.unit},
+        "cost_low": None if total is None else {"amount": str(from_micros(preview.costs.low_micros)), "unit": preview.costs.unit},
+        "cost_by_model": [
+            {
+                "model": cost.model,
+                "rows": cost.rows,
+                "low": str(from_micros(cost.low)),
+                "high": str(from_micros(cost.high)),
+                "unpriced_rows": cost.unpriced_rows,
+            }
+            for cost in preview.costs.models
+        ],
         "unpriced_rows": preview.costs.unpriced_rows,
         "prices": None if listed is None else {"source": listed.source, "at": listed.at.isoformat(), "names": len(listed.prices)},
         "image_bytes": preview.image_bytes,
@@ -265,15 +310,24 @@ def _former_provider(engine: Database, run: RunSettings) -> str:
     return "" if former.base_url == now.base_url else urlsplit(former.base_url).netloc
 
 
-def _priced(rows_by_order: Mapping[RowKind, int], prices: Prices, asked: Asked) -> Costs:
-    """Add up what the rows may cost at most; those that nobody has priced are counted."""
-    found = [(price_of(prices, asked), rows) for asked, rows in rows_by_order.items()]
-    return Costs(
-        unit=prices.rules.unit,
-        known_micros=sum(price * rows for price, rows in found if price is not None),
-        unpriced_rows=sum(rows for price, rows in found if price is None),
-        asked=asked,
-    )
+def _priced(rows_by_order: Mapping[RowKind, int], prices: Prices, lowest: Mapping[PriceKind, int], asked: Asked) -> Costs:
+    """Add up by model what the rows may cost; those that nobody has priced are counted."""
+    found: dict[str, list[tuple[int, int | None, int]]] = {}
+    for row, count in sorted(rows_by_order.items()):
+        price = price_of(prices, row)
+        least = lowest.get(kind(row.operation, json.loads(row.params), references=row.references))
+        found.setdefault(row.model, []).append((count, price, min(price or 0, price or 0 if least is None else least)))
+    models = [
+        ModelCosts(
+            model=model,
+            rows=sum(count for count, _, _ in rows),
+            low=sum(count * low for count, _, low in rows),
+            high=sum(count * price for count, price, _ in rows if price is not None),
+            unpriced_rows=sum(count for count, price, _ in rows if price is None),
+        )
+        for model, rows in found.items()
+    ]
+    return Costs(unit=prices.rules.unit, models=models, asked=asked)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -22,6 +22,8 @@ class Snapshot:
     oldest_task_s: float
     saved_bytes: int
     cost: str
+    forecast: str
+    """Where the limit of cost will stop the run at this rate; empty where it will not."""
     pause: str
     stopping: str
     problems: Sequence[str]
@@ -42,11 +44,15 @@ class Report:
     missing: int
     money: str
     command: str
+    estimate: str = ""
+    """What was bought against what it had been estimated at; empty where answers named no cost."""
 
     def lines(self) -> Iterator[str]:
         """Give the summary, one line each, the next command to type last."""
         counts = ", ".join(f"{jobs} {state.value}" for state, jobs in self.totals.items() if jobs)
         yield f"{self.batch}: {counts or 'nothing to do'}; {self.saved} saved now; {self.money}"
+        if self.estimate:
+            yield self.estimate
         if self.message:
             yield f"stopped: {self.message}"
         yield from (f"accepted and paid, not in the database: {order}" for order in self.unrecorded)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,7 @@ from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
+from batchgen.worker.progress import Progress
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
@@ -240,6 +242,7 @@ class Shift:
             oldest_task_s=engine.oldest_task_s(),
             saved_bytes=progress.saved_bytes,
             cost=shown(progress.spent, self.vendor.dialect.unit),
+            forecast=self._forecast(progress, rate),
             pause=progress.pause,
             stopping=progress.stopping,
             problems=tuple(progress.problems),
@@ -274,7 +277,29 @@ class Shift:
             missing=missing,
             money=money(totals, queries.doubts(self.thread.engine, self.batch_id), self.vendor.dialect.unit),
             command=database.command(self.settings),
+            estimate=self._against_estimate(),
         )
+
+    def _against_estimate(self) -> str:
+        """Say how what was bought compares with what it had been estimated at."""
+        estimate, cost = queries.estimated(self.thread.engine, self.batch_id)
+        if not estimate:
+            return ""
+        unit, off = self.vendor.dialect.unit, round(100 * (cost - estimate) / estimate)
+        return f"estimated {shown(estimate, unit)} for what told its cost, and cost {shown(cost, unit)} ({off:+d} %)"
+
+    def _forecast(self, progress: Progress, rate: float) -> str:
+        """Say with which order, and about when, the batch's limit of cost will be reached, by what orders have cost so far."""
+        cap, spent = self.limits.budget_cost, progress.spent or 0
+        count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
+        bought = count[State.SAVED] + count[State.SUBMITTED] + count[State.RENDERED] + count[State.FAILED]
+        if cap is None or not spent or not bought:
+            return ""
+        more = max(0, (cap - spent) * bought // spent)
+        if more >= count[State.PLANNED]:
+            return ""
+        told = f"budget ends at order {bought + more} of {bought + count[State.PLANNED]}"
+        return f"{told}, about {SystemClock().now().astimezone() + timedelta(minutes=more / rate):%H:%M}" if rate else told
 
     def _why(self, stop: Stop | None, engine: Engine, account: Account | None, *, rows: int) -> str:
         """Say why the run stopped, and where it stopped for want of money, how much there is and how much is needed."""

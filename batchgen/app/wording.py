@@ -11,6 +11,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def between(low_micros: int, high_micros: int, unit: str) -> str:
+    """Write an amount, or the range that it lies in."""
+    return shown(high_micros, unit) if low_micros == high_micros else f"{shown(low_micros, '')} to {shown(high_micros, unit)}"
+
+
 def at_least(known_micros: int, unit: str, *, unpriced: str) -> str:
     """Write a sum to which something without a price belongs, as ``unpriced`` says; where nothing else does, it is unknown, never 0."""
     return f"at least {shown(known_micros, unit)} ({unpriced})" if known_micros else f"unknown ({unpriced})"

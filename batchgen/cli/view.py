@@ -41,6 +41,7 @@ def one_line(now: Snapshot) -> str:
         f"{now.per_minute:.0f} images/min" if now.per_minute else "",
         f"about {duration(now.eta_s)} left" if now.eta_s is not None else "",
         f"oldest task {duration(now.oldest_task_s)}" if now.oldest_task_s else "",
+        now.forecast,
         now.pause,
         now.stopping,
     ]
@@ -87,7 +88,7 @@ def _drawn(now: Snapshot, width: int) -> "Group":
         Text(""),  # the bar itself ends no line
         counts,
         Text(cut(pace, width - 1), no_wrap=True),
-        *(Text(cut(f"  {word}", width - 1), style="yellow", no_wrap=True) for word in (now.pause, now.stopping) if word),
+        *(Text(cut(f"  {word}", width - 1), style="yellow", no_wrap=True) for word in (now.forecast, now.pause, now.stopping) if word),
         *(Text(cut(f"  · {problem}", width - 1), style="dim", no_wrap=True) for problem in now.problems),
     ]
     return Group(*rows)

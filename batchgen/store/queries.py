@@ -294,12 +294,31 @@ def oldest_task(engine: Engine, batch_id: int) -> Dict | None:
 
 def learned_costs(engine: Engine) -> dict[PriceKind, int]:
     """Give the last known cost in micros by kind of order."""
-    costs: dict[PriceKind, int] = {}
+    return {ordered: seen[0] for ordered, seen in _costs_seen(engine).items()}
+
+
+def lowest_costs(engine: Engine) -> dict[PriceKind, int]:
+    """Give the lowest of the recent costs in micros by kind of order."""
+    return {ordered: min(seen) for ordered, seen in _costs_seen(engine).items()}
+
+
+def _costs_seen(engine: Engine) -> dict[PriceKind, list[int]]:
+    """Give recent costs by kind of order, the latest first."""
+    costs: dict[PriceKind, list[int]] = {}
     for row in _all(engine, _latest_results(("submit_accepted", "render_finished"), s.attempt.c.cost_micros)):
         if row["cost_micros"]:
             ordered = kind(row["operation"], json.loads(row["params"]), references=len(json.loads(row["refs"])))
-            costs.setdefault(ordered, row["cost_micros"])
+            costs.setdefault(ordered, []).append(row["cost_micros"])
     return costs
+
+
+def estimated(engine: Engine, batch_id: int) -> tuple[int, int]:
+    """Give what the orders of a batch that told their cost had been estimated at, and what they cost, in micros."""
+    a = s.attempt.c
+    told = (s.job.c.batch_id == batch_id, a.outcome == Outcome.ACCEPTED.value, a.cost_micros.is_not(None), a.est_micros.is_not(None))
+    sums = select(func.sum(a.est_micros).label("estimate"), func.sum(a.cost_micros).label("cost"))
+    row = _all(engine, sums.select_from(s.attempt.join(s.job, s.job.c.id == a.job_id)).where(*told))[0]
+    return int(row["estimate"] or 0), int(row["cost"] or 0)
 
 
 def learned_latency(engine: Engine) -> dict[tuple[str, str], list[float]]:
