@@ -1,6 +1,7 @@
 """How long to wait, and how often to try. Pure arithmetic: the caller brings the random number."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Final
 
 UNPROVEN_RESENDS: Final = 2
@@ -8,6 +9,8 @@ UNPROVEN_RESENDS: Final = 2
 
 REGENERATIONS: Final = 1
 """Further purchases after a task failed for a reason that is known to pass."""
+
+_LATELY: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +28,17 @@ class Backoff:
 
 @dataclass(slots=True)
 class Breaker:
-    """A pause after repeated trouble: opens after ``threshold`` in a row, waits longer each time, closes on one success."""
+    """A pause after repeated trouble: opens after ``threshold`` in a row, or when half of the last twenty failed.
+
+    It waits longer each time and closes on one success.
+    """
 
     threshold: int = 5
     initial_s: float = 30.0
     max_s: float = 600.0
     in_a_row: int = 0
     times_opened: int = 0
+    _lately: deque[bool] = field(default_factory=lambda: deque(maxlen=_LATELY))
 
     def failed(self, *, at_once: bool = False) -> float | None:
         """Count one failure; give the seconds to pause when that opens the breaker (``at_once``: whatever the count), else None.
@@ -39,15 +46,19 @@ class Breaker:
         Once open, the next single failure (the probe) opens it again at once, for twice as long.
         """
         self.in_a_row += 1
-        if self.in_a_row < self.threshold and not self.times_opened and not at_once:
+        self._lately.append(True)
+        are_many = len(self._lately) == _LATELY and 2 * sum(self._lately) >= _LATELY
+        if self.in_a_row < self.threshold and not (self.times_opened or at_once or are_many):
             return None
         self.times_opened += 1
+        self._lately.clear()
         return min(self.max_s, self.initial_s * 2.0 ** min(self.times_opened - 1, 30))
 
     def succeeded(self) -> None:
         """Close the breaker."""
         self.in_a_row = 0
         self.times_opened = 0
+        self._lately.append(False)
 
     @property
     def is_probing(self) -> bool:

@@ -47,6 +47,29 @@ def test_a_failed_probe_doubles_the_pause_up_to_ten_minutes() -> None:
     assert [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0] == pauses
 
 
+def test_a_breaker_opens_when_half_of_the_last_twenty_failed() -> None:
+    """Failures that never come in a row are noticed by their share; the count starts again after the pause."""
+    breaker = Breaker()
+    pauses = []
+    for _ in range(10):
+        breaker.succeeded()
+        pauses.append(breaker.failed())
+
+    assert [*[None] * 9, 30.0] == pauses
+    breaker.succeeded()
+    assert breaker.failed() is None
+
+
+def test_a_share_below_half_is_borne() -> None:
+    """Two failures in five do not stop a night."""
+    breaker = Breaker()
+
+    for _ in range(100):
+        for _ in range(3):
+            breaker.succeeded()
+        assert [None, None] == [breaker.failed(), breaker.failed()]
+
+
 def test_success_closes_a_breaker() -> None:
     """After one success the count starts again, and the next pause is the short one."""
     breaker = Breaker(threshold=2)

@@ -409,6 +409,42 @@ def test_without_a_known_price_nothing_goes_out_under_a_cost_limit() -> None:
     assert "--allow-unpriced" in stop.message
 
 
+@pytest.mark.parametrize(
+    "answer", [NotSentError("no route"), r.Unproven(message="down"), r.Busy(message="down")], ids=lambda a: type(a).__name__
+)
+def test_a_dead_vendor_costs_few_orders_a_night(answer: r.SubmitReading | BaseException) -> None:
+    """Eight hours, eight in flight: five and then probes, each pause twice as long, up to ten minutes."""
+    run = rig(jobs(500), limits=limits(pace=Pace(in_flight=8), attempts=50, deadline=START + timedelta(hours=8)))
+    run.client.on_order = always(answer)
+
+    run.run()
+
+    assert len(run.client.orders) <= 80
+    assert 7 <= run.clock.seconds / 3600 <= 9
+
+
+def test_a_vendor_that_comes_back_is_used_again_without_help() -> None:
+    """Down for two hours, then all is ordered."""
+    run = rig(jobs(50), limits=limits(pace=Pace(in_flight=8), attempts=50))
+    run.client.on_order = lambda _: NotSentError("no route") if run.clock.seconds < 7200 else None
+
+    assert run.run() is None
+
+    assert {State.SAVED} == set(run.states())
+    assert run.clock.seconds < 7200 + 1800
+
+
+def test_what_moderation_refuses_never_pauses_a_run() -> None:
+    """A set of prompts that are all refused is refused at full speed."""
+    run = rig(jobs(200), limits=limits(pace=Pace(in_flight=8)))
+    run.client.on_ask = always(r.Ended(reason="moderated", message="unsafe"))
+
+    run.run()
+
+    assert {State.FAILED} == set(run.states())
+    assert "" == run.places.gate.why
+
+
 def test_the_deadline_stops_orders_and_not_fetches() -> None:
     """After the deadline nothing is ordered; what runs is finished."""
     run = rig(jobs(20), limits=limits(pace=Pace(in_flight=2), deadline=START + timedelta(seconds=25)))
