@@ -16,7 +16,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Final
@@ -28,6 +28,7 @@ from yarl import URL
 from batchgen.api.addresses import MAX_URL_CHARS, Policy
 from batchgen.api.endpoint import Endpoint
 from batchgen.api.envelope import excerpt
+from batchgen.api.suspension import suspended_s
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
 from batchgen.core.hosts import is_loopback_host
@@ -41,6 +42,7 @@ CONNECTIONS: Final = 32
 """Connections of ``ask`` and of ``fetch``, each; further calls wait their turn."""
 
 _KEEP_ALIVE_S: Final = 2.0  # shorter than any server's own limit, so that an order seldom meets a connection that is just being closed
+_SLEPT_S: Final = 1.0
 _SENDING: Final = "http11.send_request_headers.started"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _EXPIRED: Final = frozenset({403, 404, 410})
@@ -60,6 +62,8 @@ class Patience:
     upload_s: float = 300.0
     drip_window_s: float = 30.0
     drip_bytes: int = 30 * 1024
+    suspended_s: Callable[[], float] = suspended_s
+    """How long the machine has slept in all: no order waits for, or goes out over, a connection from before a sleep."""
 
 
 class _ForbiddenAddressError(OSError):
@@ -152,14 +156,10 @@ class HttpClient:
         shown = {} if key is None else {header: value.replace("{key}", key)}
         self._api_headers: Final = {**self._plain_headers, "Accept": "application/json", **shown}
         self._tls = httpx.create_ssl_context(trust_env=False)
-        self._orders = httpx.AsyncHTTPTransport(
-            verify=self._tls,
-            trust_env=False,
-            http1=True,
-            http2=False,
-            retries=0,
-            limits=httpx.Limits(max_connections=posts_at_once, keepalive_expiry=_KEEP_ALIVE_S),
-        )
+        self._posts_at_once = posts_at_once
+        self._slept_s = self._patience.suspended_s()
+        self._orders = self._transport()
+        self._former: list[httpx.AsyncHTTPTransport] = []
         self._questions: aiohttp.ClientSession | None = None
         self._downloads: aiohttp.ClientSession | None = None
 
@@ -171,6 +171,7 @@ class HttpClient:
         certificate is not trusted. A cancelled call raises CancelledError, which says nothing about what was sent: whoever cancels an order
         must take its outcome for unknown.
         """
+        self._renew_after_sleep()
         limit = asyncio.timeout(None)
         wire = _Wire(limit=limit, longest_s=self._patience.write_s + self._submit_timeout_s)
         try:
@@ -212,12 +213,35 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._orders.aclose()
+        for transport in (self._orders, *self._former):
+            await transport.aclose()
         for session in (self._questions, self._downloads):
             if session is not None:
                 await session.close()
 
     # --- orders and questions ---
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(
+            verify=self._tls,
+            trust_env=False,
+            http1=True,
+            http2=False,
+            retries=0,
+            limits=httpx.Limits(max_connections=self._posts_at_once, keepalive_expiry=_KEEP_ALIVE_S),
+        )
+
+    def _renew_after_sleep(self) -> None:
+        """Leave connections alone that are older than the machine's last sleep: the other side may have forgotten them.
+
+        The pool does not see it, because its clock stood still, and an order over such a connection would be in doubt. What is under way
+        goes on until ``close``.
+        """
+        slept_s = self._patience.suspended_s()
+        if slept_s - self._slept_s > _SLEPT_S:
+            self._slept_s = slept_s
+            self._former.append(self._orders)
+            self._orders = self._transport()
 
     async def _send(self, call: Call, wire: _Wire, answer: Answer | None) -> Reply:
         patience = self._patience

@@ -16,7 +16,7 @@ from typing import Final
 from batchgen import __version__
 from batchgen.api.client import HttpClient
 from batchgen.app import accounting, database, journals
-from batchgen.app.clock import SystemClock
+from batchgen.app.clock import ClockWatch, SystemClock
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.pricing import price_of
 from batchgen.app.reports import Report, Snapshot
@@ -199,9 +199,12 @@ class Shift:
     async def _beat(self, run_id: int, journal: OrderJournal, bearing: Bearing) -> None:
         """Leave a sign of life in the run's row, so that others can tell a working process from a dead one, and a mark in the journal.
 
-        A database that does not take it stops the run, also one that waits and has nothing to record.
+        A database that does not take it stops the run, also one that waits and has nothing to record. A clock that jumped is noted.
         """
+        clocks = ClockWatch()
         while True:
+            if told := clocks.look():
+                diary.get("run").warning("run.clock_jumped", detail=told)
             await asyncio.sleep(_BEAT_EVERY_S)
             try:
                 await asyncio.wrap_future(self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now())))

@@ -269,6 +269,22 @@ def test_connections_are_kept_alive() -> None:
     assert asyncio.run(run()) == (1, 5)
 
 
+def test_after_a_sleep_of_the_machine_an_order_goes_out_over_a_new_connection() -> None:
+    """The other side may have forgotten the kept one, and an order over it would be in doubt; what is under way goes on."""
+    slept = [100.0]
+
+    async def run() -> list[int]:
+        async with listening(always(answer())) as server, connected(server.url, patience=Patience(suspended_s=lambda: slept[0])) as client:
+            visits = []
+            for asleep_s in (0.0, 0.5, 300.0, 0.0):
+                slept[0] += asleep_s
+                await client.order(ORDER)
+                visits.append(len(server.visits))
+            return visits
+
+    assert [1, 1, 2, 2] == asyncio.run(run())
+
+
 def test_an_answer_before_the_whole_order_was_read_counts() -> None:
     """A proxy that refuses a large body early is heard."""
 
