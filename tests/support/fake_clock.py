@@ -16,13 +16,17 @@ _LONGEST_STANDSTILL: Final = 20_000
 
 @dataclass(slots=True)
 class FakeClock:
-    """A ``core.ports.Clock`` that stands still until it is turned; ``seconds`` counts from an arbitrary start."""
+    """A ``core.ports.Clock`` that stands still until it is turned; ``seconds`` counts from an arbitrary start.
+
+    ``wall_ahead_s`` is by how much somebody has set the wall clock.
+    """
 
     seconds: float = 0.0
+    wall_ahead_s: float = 0.0
 
     def now(self) -> datetime:
         """Give the wall clock."""
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds + self.wall_ahead_s)
 
     def monotonic(self) -> float:
         """Give the seconds turned so far."""

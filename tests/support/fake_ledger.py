@@ -54,7 +54,7 @@ class FakeLedger:
     by_id: dict[int, Attempt] = field(default_factory=dict)
     task_ids: set[str] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
-    told: list[tuple[Change, Recorded]] = field(default_factory=list)
+    told: dict[tuple[JobId, int], tuple[Change, Recorded]] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
     fails: Callable[[Change], BatchgenError | None] = lambda _: None
     commit_s: float = 0.0
@@ -138,9 +138,9 @@ class FakeLedger:
 
     def _apply(self, change: Change) -> Recorded:
         job = self.rows.get(change.job_id)
-        for told, recorded in self.told:
-            if told == change:
-                return recorded
+        told = self.told.get((change.job_id, change.version))
+        if told is not None and told[0] == change:
+            return told[1]
         if job is None or job.version != change.version:
             raise StaleJobError(f"job {change.job_id} has moved")
         if (error := self.fails(change)) is not None:
@@ -152,7 +152,7 @@ class FakeLedger:
         recorded = Recorded(state=after, version=job.version + 1, attempt_id=attempt.id if attempt else None)
         self.rows[job.id] = _moved(job, change, event, recorded)
         self.changes.append(replace(change, event=event))
-        self.told.append((change, recorded))
+        self.told[change.job_id, change.version] = change, recorded
         self.trace.append(f"recorded {event.word()}")
         return recorded
 
@@ -174,8 +174,10 @@ class FakeLedger:
 
     def _share(self, cap: Cap, event: e.SubmitStarted, counts: Callable[[Attempt], bool], *, model: str | None = None) -> int | None:
         """Give what an order has to set aside under a cap on the attempts that count; a fake's night has one day."""
-        taken = [attempt for attempt in self.attempts if attempt.outcome.is_chargeable and counts(attempt)]
         reserved = event.reserved
+        if cap == Cap():
+            return reserved
+        taken = [attempt for attempt in self.attempts if attempt.outcome.is_chargeable and counts(attempt)]
         is_over = cap.orders is not None and len(taken) >= cap.orders
         if cap.cost is not None:
             left = cap.cost - sum(attempt.booked for attempt in taken)
