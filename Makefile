@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format readme bench bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals clean
+.PHONY: help demo test coverage check format readme bench bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -87,6 +87,10 @@ night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simula
 EXAMPLES ?= 500
 machine: $(STAMP) ## random lives of a batch on the real ledger, 50 steps each (EXAMPLES=500)
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/unit/store/test_ledger_lives.py
+
+soak: MINUTES = 30
+soak: $(STAMP) ## a long run at full speed with faults: memory, files, diary, invariants, bill (MINUTES=30)
+	$(BIN)/python tests/crash/soak.py --minutes $(MINUTES)
 
 MINUTES ?= 10
 fuzz: $(STAMP) ## damaged input for every reader, so many minutes each (MINUTES=10)
