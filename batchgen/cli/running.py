@@ -24,6 +24,18 @@ UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this t
 AMBIGUOUS_COST = click.option(
     "--max-ambiguous-cost", metavar="COST", help="With on_ambiguous: resubmit: what may be bought twice, in all runs of the batch."
 )
+HEARTBEAT = click.option(
+    "--heartbeat-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write a sign of life there every few seconds, and the end: JSON.",
+)
+METRICS = click.option(
+    "--metrics-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write figures there every few seconds for node_exporter's textfile collector; end the name in .prom.",
+)
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -48,6 +60,7 @@ class Money(click.ParamType[Decimal]):
     examples=[
         "batchgen run poster.yaml",
         "batchgen run night.yaml -y --budget 40 --until 07:30",
+        "batchgen run night.yaml -y --heartbeat-file night.heartbeat --metrics-file night.prom",
         "batchgen run big.yaml --only model=gpt-image-2",
     ],
 )
@@ -60,6 +73,8 @@ class Money(click.ParamType[Decimal]):
 @UNTIL
 @AMBIGUOUS_COST
 @RECORD
+@HEARTBEAT
+@METRICS
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
 def run(
@@ -73,6 +88,8 @@ def run(
     until: str | None,
     max_ambiguous_cost: str | None,
     record: Path | None,
+    heartbeat_file: Path | None,
+    metrics_file: Path | None,
     confirm_above: Decimal,
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
@@ -81,7 +98,8 @@ def run(
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, signs=signs)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
@@ -104,6 +122,8 @@ def run(
 @UNTIL
 @AMBIGUOUS_COST
 @RECORD
+@HEARTBEAT
+@METRICS
 @pass_session
 def resume(
     session: Session,
@@ -113,6 +133,8 @@ def resume(
     until: str | None,
     max_ambiguous_cost: str | None,
     record: Path | None,
+    heartbeat_file: Path | None,
+    metrics_file: Path | None,
 ) -> int:
     """Work on from the stored plan; the manifest and its files are not needed."""
     from batchgen.app import runs
@@ -121,7 +143,8 @@ def resume(
 
     modernize(session.settings)
     name = batch_named(session.settings, batch)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, signs=signs)
     return _work(session, name, wishes)
 
 
