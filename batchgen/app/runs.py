@@ -108,7 +108,7 @@ def work(
         _require_allowance(run, wishes)
         folder, now = Path(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
-        with folderlock.held(folder), lookout.minding(), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
+        with lookout.minding(), folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
             shift = Shift(
                 batch=stored.name,

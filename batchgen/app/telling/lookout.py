@@ -16,7 +16,7 @@ from batchgen.app.telling.message import Message, ending, sentence
 from batchgen.app.telling.metrics import Life
 from batchgen.app.telling.outbox import Letter, Outbox
 from batchgen.app.telling.signs import SignFiles, Signs
-from batchgen.core.errors import BatchgenError, StopRunError
+from batchgen.core.errors import BatchgenError, LockedError, StopRunError
 from batchgen.core.exits import Exit
 from batchgen.core.ports import Clock, Log
 from batchgen.logs import Redactor, one_line
@@ -95,9 +95,14 @@ class Lookout:
 
     @contextmanager
     def minding(self) -> Iterator[None]:
-        """Tell of an error that ends the block before the run has an end of its own, and let it pass."""
+        """Tell of an error that ends the block before the run has an end of its own, and let it pass.
+
+        Of a start that another run is in the way of nothing is told: that run is alive, and the files may be its own.
+        """
         try:
             yield
+        except LockedError:
+            raise
         except Exception as error:
             reason, told, code = _of_error(error)
             with self._unharmed():

@@ -17,7 +17,7 @@ from batchgen.app.telling.message import Message
 from batchgen.app.telling.outbox import Outbox
 from batchgen.app.telling.signs import SignFiles, Signs
 from batchgen.app.telling.watching import beside
-from batchgen.core.errors import StopRunError
+from batchgen.core.errors import LockedError, StopRunError
 from batchgen.core.money import Micros
 from batchgen.core.states import State
 from batchgen.planning.settings import NotifySettings, OutputSettings, ProviderSettings, RunSettings
@@ -137,6 +137,16 @@ def test_a_run_that_an_error_ends_is_told_as_halted(tmp_path: Path) -> None:
 
     assert ["night: stopped: the simulator is [redacted]"] == [message.summary for _, message in stage.told]
     assert ("ended", "simulator", 1) == tuple(stage.heartbeat[name] for name in ("state", "reason", "exit_code"))
+
+
+def test_a_start_that_another_run_is_in_the_way_of_is_not_told(tmp_path: Path) -> None:
+    """The files may be those of the run that works."""
+    stage = Stage(tmp_path, notice(*ALL))
+
+    with pytest.raises(LockedError), stage.lookout.minding():
+        raise LockedError("another run is storing its images there")
+
+    assert ([], []) == (stage.told, list(tmp_path.iterdir()))
 
 
 def test_the_words_of_a_bug_are_kept_for_the_diary(tmp_path: Path) -> None:
