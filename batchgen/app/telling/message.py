@@ -42,7 +42,7 @@ class Message:
             "event": self.event,
             "summary": self.summary,
             "at": to_text(self.at),
-            "counts": {state.value: jobs for state, jobs in self.totals.items()},
+            "counts": {state.value: self.totals.get(state, 0) for state in State} if self.totals else None,
             "money": None if self.seen is None else money_of(self.seen),
             "reason": self.reason,
             "exit_code": self.exit_code,
