@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from batchgen.api.client import post_message
@@ -45,7 +45,7 @@ class Delivery:
     patience_s: float = PATIENCE_S
 
     @classmethod
-    def of(cls, run: RunSettings, settings: Settings, log: Log) -> "Delivery":
+    def of(cls, run: RunSettings, settings: Settings, log: Log) -> Self:
         """Take what is needed from the batch and the surroundings."""
         return cls(env=settings.env, user_agent=settings.user_agent, is_local=run.provider.is_on_loopback, log=log)
 
