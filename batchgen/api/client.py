@@ -5,7 +5,8 @@ whether its first byte left: the transport reports that moment, and an exception
 OutcomeUnknownError. A kept-alive connection that the server has closed is noticed before it is used; when the close crosses the request on
 the wire, the outcome is unknown, and nothing here ever sends an order twice. ``ask`` and ``fetch`` ride aiohttp, at a fifth of the CPU and
 without touching a signed URL (httpx-aiohttp re-quotes its query, which breaks the signature); a GET on a stale connection is repeated once
-by aiohttp. ``fetch`` has a session of its own that never saw the key and dials only what ``addresses.Policy`` allows.
+by aiohttp. ``fetch`` has a session of its own that never saw the key and dials only what ``addresses.Policy`` allows; ``post_message``,
+which tells somebody of the run, stands beside the client and dials under the same policy.
 
 No errors of the libraries come out of here: they may carry request headers, so ours are raised beside them, not on top of them.
 """
@@ -200,15 +201,12 @@ class HttpClient:
         """
         host = ""
         try:
-            target = self._admitted(url)
+            target = _admitted(url, self._policy)
             host = target.raw_host or ""
             async with asyncio.timeout(self._download_timeout_s):
                 return await self._follow(target, sink)
         except (aiohttp.ClientError, OSError) as error:
-            # A redirect may have led elsewhere, so the refused host is the one to name.
-            refused = next((str(cause) for cause in _causes(error) if isinstance(cause, _ForbiddenAddressError)), None)
-            told = f"{host}: {_told(error)}" if refused is None else f"{refused}: its address is not public"
-            failure = DownloadError(told, host=refused or host, forbidden=refused is not None)
+            failure = _unreached(error, host)
         raise failure
 
     async def close(self) -> None:
@@ -283,7 +281,7 @@ class HttpClient:
 
     async def _question(self, call: Call) -> Reply:
         if self._questions is None:
-            self._questions = self._session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers)
+            self._questions = _session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers, self._patience)
         base = self._bases[call.host]
         async with self._questions.request(
             call.method,
@@ -345,17 +343,6 @@ class HttpClient:
 
     # --- downloads ---
 
-    def _admitted(self, url: str) -> URL:
-        """Read a URL as it will be dialled, or raise DownloadError when the policy objects to what it says."""
-        target = _read_url(url)
-        if target is None:
-            raise DownloadError("the result's URL cannot be read", forbidden=True)
-        host = target.raw_host or ""
-        objection = self._policy.objection(scheme=target.scheme, host=host, port=target.port, has_user="@" in target.raw_authority)
-        if objection is not None:
-            raise DownloadError(f"{host}: {objection}", host=host, forbidden=True)
-        return target
-
     async def _follow(self, target: URL, sink: Sink) -> Fetched:
         """Walk from redirect to redirect by hand; aiohttp would not judge them."""
         for _ in range(MAX_REDIRECTS + 1):
@@ -363,7 +350,7 @@ class HttpClient:
                 place = response.headers.get("Location")
                 if response.status not in _REDIRECTS or place is None:
                     return await self._receive(response, sink)
-            following = self._admitted(_joined(target, place))
+            following = _admitted(_joined(target, place), self._policy)
             if target.scheme == "https" and following.scheme != "https":
                 raise DownloadError(f"{target.raw_host}: redirect to plain http", host=target.raw_host or "", forbidden=True)
             target = following
@@ -404,32 +391,86 @@ class HttpClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._downloads is None:
-            connector = aiohttp.TCPConnector(
-                limit=CONNECTIONS,
-                ssl=self._tls,
-                resolver=_GuardedResolver(self._policy),
-                socket_factory=self._guarded_socket,
-            )
-            self._downloads = self._session(connector, self._plain_headers)
+            self._downloads = _session(_guarded_connector(self._policy, self._tls), self._plain_headers, self._patience)
         return self._downloads
 
-    def _guarded_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        """Open the socket of a download: the last gate, which addresses written into a URL pass without the resolver."""
+
+def post_message(url: str, body: bytes, *, is_local: bool, user_agent: str, limit_s: float) -> None:
+    """Send JSON, once, to an address of the user's choice; raise ExchangeError, which names no more of the address than its host.
+
+    The address is judged and dialled like a download's, on loopback only if ``is_local``: without key or cookies, over no proxy, and no
+    redirect is followed. Any status but 2xx is an error, and the answer is not read. For a thread without an event loop.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_post(url, body, policy=Policy(loopback=is_local), user_agent=user_agent, limit_s=limit_s))
+    finally:
+        loop.close()  # asyncio.run would wait for a resolver that hangs
+
+
+async def _post(url: str, body: bytes, *, policy: Policy, user_agent: str, limit_s: float) -> None:
+    host, tls = "", httpx.create_ssl_context(trust_env=False)
+    headers = {"User-Agent": user_agent, "Content-Type": "application/json"}
+    try:
+        target = _admitted(url, policy)
+        host = target.raw_host or ""
+        async with (
+            asyncio.timeout(limit_s),
+            _session(_guarded_connector(policy, tls), headers, Patience()) as session,
+            session.post(target, data=body, allow_redirects=False) as response,
+        ):
+            status = response.status
+    except (aiohttp.ClientError, OSError) as error:
+        failure: ExchangeError = _unreached(error, host)
+    else:
+        if 200 <= status < 300:
+            return
+        failure = ExchangeError(f"{host}: HTTP {status}", host=host)
+    raise failure
+
+
+def _admitted(url: str, policy: Policy) -> URL:
+    """Read a URL as it will be dialled, or raise DownloadError when the policy objects to what it says."""
+    target = _read_url(url)
+    if target is None:
+        raise DownloadError("the URL cannot be read", forbidden=True)
+    host = target.raw_host or ""
+    objection = policy.objection(scheme=target.scheme, host=host, port=target.port, has_user="@" in target.raw_authority)
+    if objection is not None:
+        raise DownloadError(f"{host}: {objection}", host=host, forbidden=True)
+    return target
+
+
+def _unreached(error: Exception, host: str) -> DownloadError:
+    """Say why a host was not reached; a redirect may have led elsewhere, so a refused host is the one to name."""
+    refused = next((str(cause) for cause in _causes(error) if isinstance(cause, _ForbiddenAddressError)), None)
+    told = f"{host}: {_told(error)}" if refused is None else f"{refused}: its address is not public"
+    return DownloadError(told, host=refused or host, forbidden=refused is not None)
+
+
+def _guarded_connector(policy: Policy, tls: ssl.SSLContext) -> aiohttp.TCPConnector:
+    """Give connections that lead only where the policy allows."""
+
+    def guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+        """Open a socket: the last gate, which addresses written into a URL pass without the resolver."""
         family, kind, protocol, _, address = info
-        if not self._policy.allows_socket(str(address[0])):
+        if not policy.allows_socket(str(address[0])):
             raise _ForbiddenAddressError(address[0])
         return socket.socket(family=family, type=kind, proto=protocol)
 
-    def _session(self, connector: aiohttp.TCPConnector, headers: Mapping[str, str]) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector,
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=4 * CHUNK_BYTES,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect_s, sock_read=self._patience.drip_window_s),
-        )
+    return aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls, resolver=_GuardedResolver(policy), socket_factory=guarded_socket)
+
+
+def _session(connector: aiohttp.TCPConnector, headers: Mapping[str, str], patience: Patience) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        read_bufsize=4 * CHUNK_BYTES,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.drip_window_s),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

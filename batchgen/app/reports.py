@@ -1,9 +1,11 @@
 """What a run shows: a snapshot while it works, a report when it has ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from batchgen.app.wording import counted
+from batchgen.core.money import Micros
 from batchgen.core.states import LIVE, State
 
 
@@ -27,6 +29,18 @@ class Snapshot:
     pause: str
     stopping: str
     problems: Sequence[str]
+    states: Mapping[State, int]
+    unit: str
+    spent: Micros | None
+    """What the batch has cost as far as answers named a price."""
+    cap: Micros | None
+    saved: int
+    """By this run, as are ``orders``, ``polls`` and ``throttled``."""
+    orders: int
+    polls: int
+    throttled: int
+    last_saved_at: datetime | None
+    """When this run saved a job last; None before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +10,12 @@ from pathlib import Path
 from batchgen.app import database, journals, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
-from batchgen.app.notifying import notify
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
+from batchgen.app.telling.lookout import Lookout
+from batchgen.app.telling.signs import SignFiles
+from batchgen.app.telling.watching import beside
 from batchgen.app.vendor import require_key
 from batchgen.core.errors import InputError
 from batchgen.core.limits import Limits
@@ -21,13 +23,14 @@ from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
 from batchgen.files import folderlock
 from batchgen.logs import lines as diary
+from batchgen.planning.notices import secrets_of
 from batchgen.planning.settings import RunSettings, deadline_after
 from batchgen.settings import Settings
 from batchgen.store import queries
 from batchgen.store.lock import RunLock
 from batchgen.store.writer import DatabaseThread
 
-__all__ = ["Ports", "Wishes", "require_key", "wishes", "work"]
+__all__ = ["Ports", "SignFiles", "Wishes", "require_key", "wishes", "work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Wishes:
     record: Path | None = None
     ambiguous_cost: Micros | None = None
     allow_unpriced: bool = False
+    signs: SignFiles = field(default_factory=SignFiles)
 
     def upon(self, limits: Limits, *, now: datetime) -> Limits:
         """Give the limits of this run."""
@@ -59,15 +63,18 @@ def wishes(
     record: Path | None = None,
     ambiguous_cost: str | None = None,
     allow_unpriced: bool = False,
+    signs: SignFiles | None = None,
 ) -> Wishes:
     """Read the options of a run; raise InputError when one cannot be meant."""
+    signs = signs or SignFiles()
+    signs.require_ours()
     cap, allowance = _amount("--budget", budget), _amount("--max-ambiguous-cost", ambiguous_cost)
     try:
         if until is not None:
             deadline_after(until, SystemClock().now())
     except ValueError:
         raise InputError(f"--until {until!r} is no time; write 07:30, or an instant like 2026-05-01T07:30") from None
-    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance, allow_unpriced=allow_unpriced)
+    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance, allow_unpriced=allow_unpriced, signs=signs)
 
 
 def _amount(option: str, text: str | None) -> Micros | None:
@@ -98,10 +105,12 @@ def work(
         plan = queries.latest_plan(thread.engine, stored.id)
         run = RunSettings.from_json(plan.settings)
         key = require_key(run.provider, settings)
-        diary.configure(settings.log_file, secrets=[key, *settings.secrets()], console=watch is None or not os.isatty(2))
+        secrets = [key, *settings.secrets(), *secrets_of(run.notify, settings.env)]
+        diary.configure(settings.log_file, secrets=secrets, console=watch is None or not os.isatty(2))
         _require_allowance(run, wishes)
         folder, now = Path(run.output.dir), SystemClock().now()
-        with folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
+        lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
+        with lookout.minding(), folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
             shift = Shift(
                 batch=stored.name,
@@ -115,8 +124,8 @@ def work(
                 limits=wishes.upon(run.limits(now=now), now=now),
                 wrap=lambda client: wrap(client, key),
             )
-            report = shift.work(watch=watch, fit=fit)
-        notify(run, settings, report, diary.get("run"))
+            report = shift.work(watch=beside(watch, lookout), fit=fit)
+        lookout.end(report)
         return report
 
 

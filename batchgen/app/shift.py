@@ -27,7 +27,7 @@ from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
-from batchgen.core.money import shown
+from batchgen.core.money import Micros, shown
 from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList, RowKind
 from batchgen.core.reconciling import use_of
@@ -228,7 +228,8 @@ class Shift:
         return Path(self.run.output.dir)
 
     def _snapshot(self, engine: Engine) -> Snapshot:
-        progress, now = engine.bearing.progress, engine.steps.clock.monotonic()
+        progress, clock = engine.bearing.progress, engine.steps.clock
+        now = clock.monotonic()
         count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
         in_flight = sum(count[state] for state in LIVE)
         rate = progress.images_per_minute(now)
@@ -249,6 +250,15 @@ class Shift:
             pause=progress.pause,
             stopping=progress.stopping,
             problems=tuple(progress.problems),
+            states=count,
+            unit=self.vendor.dialect.unit,
+            spent=None if progress.spent is None else Micros(progress.spent),
+            cap=self.limits.budget_cost,
+            saved=progress.saved,
+            orders=progress.orders,
+            polls=progress.polls,
+            throttled=progress.throttled,
+            last_saved_at=clock.now() - timedelta(seconds=now - progress.saved_at[-1]) if progress.saved_at else None,
         )
 
     def _report(self, engine: Engine, account: Account | None) -> Report:

@@ -27,6 +27,18 @@ AMBIGUOUS_COST = click.option(
 ALLOW_UNPRICED = click.option(
     "--allow-unpriced", is_flag=True, help="Under a cost limit, order rows without a known price too, one at a time."
 )
+HEARTBEAT = click.option(
+    "--heartbeat-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write a sign of life there every few seconds, and the end: JSON.",
+)
+METRICS = click.option(
+    "--metrics-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write figures there every few seconds for node_exporter's textfile collector; end the name in .prom.",
+)
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -51,6 +63,7 @@ class Money(click.ParamType[Decimal]):
     examples=[
         "batchgen run poster.yaml",
         "batchgen run night.yaml -y --budget 40 --until 07:30",
+        "batchgen run night.yaml -y --heartbeat-file night.heartbeat --metrics-file night.prom",
         "batchgen run big.yaml --only model=gpt-image-2",
     ],
 )
@@ -64,6 +77,8 @@ class Money(click.ParamType[Decimal]):
 @AMBIGUOUS_COST
 @ALLOW_UNPRICED
 @RECORD
+@HEARTBEAT
+@METRICS
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
 def run(
@@ -78,6 +93,8 @@ def run(
     max_ambiguous_cost: str | None,
     allow_unpriced: bool,
     record: Path | None,
+    heartbeat_file: Path | None,
+    metrics_file: Path | None,
     confirm_above: Decimal,
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
@@ -86,7 +103,10 @@ def run(
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced)
+    signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
+    wishes = runs.wishes(
+        budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced, signs=signs
+    )
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
@@ -110,6 +130,8 @@ def run(
 @AMBIGUOUS_COST
 @ALLOW_UNPRICED
 @RECORD
+@HEARTBEAT
+@METRICS
 @pass_session
 def resume(
     session: Session,
@@ -120,6 +142,8 @@ def resume(
     max_ambiguous_cost: str | None,
     allow_unpriced: bool,
     record: Path | None,
+    heartbeat_file: Path | None,
+    metrics_file: Path | None,
 ) -> int:
     """Work on from the stored plan; the manifest and its files are not needed."""
     from batchgen.app import runs
@@ -128,7 +152,10 @@ def resume(
 
     modernize(session.settings)
     name = batch_named(session.settings, batch)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced)
+    signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
+    wishes = runs.wishes(
+        budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced, signs=signs
+    )
     return _work(session, name, wishes)
 
 

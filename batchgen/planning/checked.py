@@ -96,6 +96,8 @@ def _tell(detail: ErrorDetails, tree: Node, findings: Findings, lost: set[Path])
         case "too_short":
             if not any(gone[: len(path)] == path for gone in lost):
                 findings.error("E105", "must not be empty", path)
+        case "E105" if (found := tree.find(path)) is not None and found.gaps:
+            return  # the key that is missed was there, and has been told of
         case _ if kind in _SHAPES:
             findings.error("E103", f"must be {_SHAPES[kind]}, not {kind_of(_value(tree, path))}", path)
         case _:

@@ -116,7 +116,7 @@ def _built(checked: Checked, request: _Request, findings: Findings) -> _Parts:
         provider=provider,
         output=output_settings(manifest, request.folder, variables, findings),
         references=references,
-        notify=check_notify(manifest, findings, environ, key_env=provider.api_key_env),
+        notify=check_notify(manifest, findings, environ, provider),
     )
     return _Parts(manifest=manifest, settings=settings, references=references, entries=entries, sweeps=sweeps)
 

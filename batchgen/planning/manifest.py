@@ -29,7 +29,7 @@ from batchgen.planning.scalars import (
 FormatName = Literal["txt", "csv", "tsv", "jsonl", "json", "yaml", "whole"]
 CellPolicy = Literal["error", "skip"]
 Order = Literal["by_sample", "by_prompt", "by_cell", "coverage", "shuffle"]
-Event = Literal["finished", "halted", "interrupted"]
+Event = Literal["started", "finished", "halted", "interrupted", "stalled", "ambiguous", "budget"]
 
 
 class Section(BaseModel):
@@ -369,12 +369,24 @@ class Retry(Section):
 
 
 class Notify(Section):
-    """A command to run when something happened; no shell. ``${VAR}`` is read here, at the time of the event."""
+    """Whom to tell when something happened: a command (no shell) or a webhook. ``${VAR}`` is read here, at the time of the event."""
 
     events: Annotated[tuple[Event, ...], Field(min_length=1)] = ("finished", "halted")
-    """finished, halted, interrupted."""
-    command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """started, finished, halted, interrupted; stalled: nothing was saved for `stalled_after`, though tasks are alive or orders pause;
+    ambiguous: orders whose answer was lost, at most every ten minutes; budget: 80 % of `limits.budget.cost` are spent."""
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """The program and its arguments; they may use {{ batch }}, {{ event }} and {{ summary }}."""
+    webhook: Text | None = None
+    """An https address in public that gets the event as JSON; while the vendor is on loopback, one on loopback, which may be http. Keep
+    a secret part of it in a variable: ${VAR}."""
+    stalled_after: Duration = 900.0
+    """How long nothing is saved before that is an event."""
+
+    @model_validator(mode="after")
+    def _has_one_receiver(self) -> Self:
+        if (self.command is None) == (self.webhook is None):
+            raise wrong("needs exactly one of 'command' and 'webhook'", code="E105" if self.command is None else "E111")
+        return self
 
 
 class Shuffle(Section):

@@ -12,8 +12,9 @@ from batchgen.core.hosts import is_loopback_host
 from batchgen.planning.describing import read_vendor
 from batchgen.planning.findings import SECRET, Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Provider
+from batchgen.planning.notices import webhook_objection
 from batchgen.planning.reader import Node, Path
-from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded
+from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded, variables_of
 from batchgen.planning.templates import TemplateRefusedError, Text
 
 RulesFor = Callable[[str, Mapping[str, object] | None], Rules | None]
@@ -25,6 +26,9 @@ DESCRIBED: Final = "http"
 NOTIFY_VARIABLES: Final = ("batch", "event", "summary")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_LIKE: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_]{20,}")
+_PARTS: Final = re.compile(r"\$\{\w+|[/?&=#:.}]")
+_SECRET_PART: Final = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9_-]{20,}")
+"""A part of a webhook's address that nobody would think of: a token, or a topic that only its owner knows."""
 _LONGEST_URL: Final = 2000
 _KEY_HINT: Final = "put the key into an environment variable and its name here"
 
@@ -71,21 +75,43 @@ def provider_of(use: str, rules: Rules, environ: Mapping[str, str]) -> ProviderS
     return ProviderSettings(use=use, api_key_env=rules.key_env, base_url=base_url(expanded(rules.base_url, environ)))
 
 
-def check_notify(manifest: Manifest, findings: Findings, environ: Mapping[str, str], *, key_env: str) -> tuple[NotifySettings, ...]:
-    """Check the commands; they are kept as written and filled in when they run. ``key_env`` names the variable of the API key."""
-    reader = _Reader(findings, environ)
+def check_notify(
+    manifest: Manifest, findings: Findings, environ: Mapping[str, str], provider: ProviderSettings
+) -> tuple[NotifySettings, ...]:
+    """Check commands and webhooks; they are kept as written and filled in when they are used."""
+    reader, key_env = _Reader(findings, environ), provider.api_key_env
     for number, notice in enumerate(manifest.notify):
-        for place, word in enumerate(notice.command):
-            at = ("notify", number, "command", place)
-            reader.read(word, at, is_stored=False)
-            if key_env and re.search(rf"\$\{{{re.escape(key_env)}\b", word):
-                findings.error("E110", "the API key must not stand in a command, where every user of this machine can read it", at)
-            try:
-                Text(word, known=NOTIFY_VARIABLES)
-            except TemplateRefusedError as error:
-                code = "E502" if error.unknown else "E501"
-                findings.error(code, str(error), at, hint=did_you_mean(error.unknown, NOTIFY_VARIABLES))
-    return tuple(NotifySettings(events=notice.events, command=notice.command) for notice in manifest.notify)
+        for place, word in enumerate(notice.command or ()):
+            _check_word(word, ("notify", number, "command", place), reader, key_env)
+        if notice.webhook is not None:
+            _check_webhook(notice.webhook, ("notify", number, "webhook"), reader, provider)
+    return tuple(
+        NotifySettings(events=notice.events, command=notice.command or (), webhook=notice.webhook, stalled_after_s=notice.stalled_after)
+        for notice in manifest.notify
+    )
+
+
+def _check_word(word: str, at: Path, reader: "_Reader", key_env: str) -> None:
+    reader.read(word, at, is_stored=False)
+    if key_env in variables_of(word):
+        reader.findings.error("E110", "the API key must not stand in a command, where every user of this machine can read it", at)
+    try:
+        Text(word, known=NOTIFY_VARIABLES)
+    except TemplateRefusedError as error:
+        code = "E502" if error.unknown else "E501"
+        reader.findings.error(code, str(error), at, hint=did_you_mean(error.unknown, NOTIFY_VARIABLES))
+
+
+def _check_webhook(written: str, at: Path, reader: "_Reader", provider: ProviderSettings) -> None:
+    address = reader.read(written, at, is_stored=False)
+    if provider.api_key_env in variables_of(written):
+        reader.findings.error("E110", "the API key must not stand in an address, which others get to see", at)
+    if any(_SECRET_PART.fullmatch(part) for part in _PARTS.split(written)):
+        hint = "put that part into an environment variable and write ${VAR}"
+        reader.findings.error("E110", "the address holds what looks like a secret; the manifest is kept in the job database", at, hint=hint)
+    objection = None if address is None else webhook_objection(address, is_local=provider.is_on_loopback)
+    if objection is not None:
+        reader.findings.error("E113", objection, at)
 
 
 def base_url(address: str) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchgen.core.dialects import ImageFacts
+from batchgen.core.hosts import is_loopback_host
 from batchgen.core.limits import AmbiguousPolicy, Cap, Limits, Pace
 from batchgen.core.money import to_micros
 from batchgen.core.retry import Backoff
@@ -34,6 +36,12 @@ class ProviderSettings(_Part):
     sim: Mapping[str, str] = Field(default_factory=dict)
     vendor: Mapping[str, Any] | None = None
     prices: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Say whether the vendor is on this machine, which alone lets anything else that is reached be there, too."""
+        addresses = [self.base_url] if self.sync_base_url is None else [self.base_url, self.sync_base_url]
+        return self.use == "sim" or all(is_loopback_host(urlsplit(address).hostname or "") for address in addresses)
 
 
 class OutputSettings(_Part):
@@ -72,10 +80,12 @@ class ReferenceSettings(_Part):
 
 
 class NotifySettings(_Part):
-    """A command for some events, as written: ``${VAR}`` and ``{{ }}`` are filled in when it runs, so no secret is stored."""
+    """A command or a webhook for some events, as written: ``${VAR}`` and ``{{ }}`` are filled in when it is used, and never stored."""
 
     events: tuple[str, ...]
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    webhook: str | None = None
+    stalled_after_s: float = 900.0
 
 
 class CapSettings(_Part):
@@ -192,3 +202,8 @@ def expanded(text: str, environ: Mapping[str, str]) -> str:
         return str(default)
 
     return _VARIABLE.sub(value, text)
+
+
+def variables_of(text: str) -> frozenset[str]:
+    """Name the variables that ``expanded`` reads."""
+    return frozenset(match[1] for match in _VARIABLE.finditer(text))

@@ -60,7 +60,7 @@ _KEYS: Final = (
     *("seed", "first", "range", "template", "combine", "grid", "zip", "exclude", "include", "overrides", "when", "set", "unset", "samples"),
     *("output", "dir", "sidecar", "limits", "in_flight", "submit_rate", "per_model", "timeout", "submit", "task", "download", "budget"),
     *("cost", "jobs", "deadline", "halt", "consecutive_failures", "order", "shuffle", "on_ambiguous", "retry", "attempts", "backoff"),
-    *("initial", "max", "notify", "ratio", "images", "mask", "operation", "duplicates"),
+    *("initial", "max", "notify", "webhook", "stalled_after", "ratio", "images", "mask", "operation", "duplicates"),
 )
 _SCALARS: Final = (
     *(

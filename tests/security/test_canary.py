@@ -17,6 +17,8 @@ KEY = "canary7f3a/9e51+c02d4b86aa11=="
 """A key that no shape gives away, and that is written otherwise in addresses."""
 SIGNATURE = "c4naryS1gn/atUre+Q=="
 PASSWORD = "pa55w0rd/canary+x"
+HOOK = "h00k/canary+T0pic==7d1e"
+"""The part of a webhook's address that only its owner knows, in a variable that is not called a secret."""
 SIGNED = f"Expires=1&Signature={quote(SIGNATURE, safe='')}"
 DATABASE = f"postgresql://ana:{quote(PASSWORD, safe='')}@127.0.0.1:9/night"
 PROMPTS = ("saved", "refused", "garbled", "failed")
@@ -33,8 +35,8 @@ def spellings(secret: str) -> Iterator[bytes]:
 
 
 def leaks(cli: CommandLine) -> list[str]:
-    """Name the files and quote the outputs that hold the key, the signature or the password in any spelling."""
-    secrets = (("key", KEY), ("signature", SIGNATURE), ("password", PASSWORD))
+    """Name the files and quote the outputs that hold the key, the signature, the password or the webhook's part in any spelling."""
+    secrets = (("key", KEY), ("signature", SIGNATURE), ("password", PASSWORD), ("webhook", HOOK))
     named = [(name, spelling) for name, secret in secrets for spelling in spellings(secret)]
     places = [*cli.files().items(), *(((said[:200]), said.encode()) for said in cli.said)]
     return [f"{name} in {place}" for place, content in places for name, spelling in named if spelling in content]
@@ -178,4 +180,33 @@ def test_an_answer_that_is_the_result_keeps_no_secret(cli: CommandLine, ends: in
         cli("show", cli.jobs()[0]["key"])
 
     assert (0 if ends == 200 else 3) == ran.code, ran.err
+    assert [] == leaks(cli)
+
+
+def _gossip(arrived: Arrived) -> tuple[int, dict[str, str], bytes]:
+    """Say a webhook's address back, in the way that its beginning asks for."""
+    headers = {"Location": f"https://example.com{arrived.path}", "X-Echo": arrived.path, "Set-Cookie": f"seen={HOOK}"}
+    return int(arrived.path.split("/")[1]), headers, arrived.path.encode()
+
+
+@pytest.mark.slow
+def test_the_address_of_a_webhook_stays_between_it_and_its_owner(cli: CommandLine, vendor: Vendor) -> None:
+    """Whether it is reached, refuses, redirects, is gone or cannot be: no file and no output has the secret part of its address."""
+    with open_host(_gossip) as host:
+        places = [f"{host.url}/{status}/${{TO}}?to=${{TO}}" for status in (204, 302, 404, 500)]
+        places += ["http://127.0.0.1:9/${TO}", "https://10.255.255.1.example/${TO}", "https://${TO}.example.com/"]
+        everything = ["started", "finished", "halted", "interrupted", "ambiguous", "stalled", "budget"]
+        notify = [{"events": everything, "webhook": place} for place in places[:-1]]
+        cli.write(study(vendor.url, ["a fox, gossip"], notify=notify))
+        cli.write(study(vendor.url, ["a fox, gossip"], notify=[{"webhook": places[-1]}]), "broken.yaml")
+        files = ("--heartbeat-file", "night.heartbeat", "--metrics-file", "night.prom")
+        codes = [cli("validate", "study.yaml", TO=HOOK).code, cli("validate", "broken.yaml", TO=HOOK).code]
+        codes += [cli("run", "study.yaml", "-y", "--record", "rec", *files, TO=HOOK).code, cli("resume", "-y", *files, TO=HOOK).code]
+        codes += [cli("resume", "-y").code]  # the variable has gone: the notice fails, and nothing else does
+    for words in (["status", "--json"], ["jobs"], ["events"], ["verify"], ["db", "backup", "copy.db"], ["plan", "broken.yaml"]):
+        cli(*words, TO=HOOK)
+
+    assert [0, 2, 0, 0, 0] == codes
+    assert 16 == len(host.seen)
+    assert all(HOOK in arrived.path and arrived.headers.get("cookie") is None for arrived in host.seen)
     assert [] == leaks(cli)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from batchgen.api.client import MAX_JSON_BYTES, HttpClient
+from batchgen.api.client import MAX_JSON_BYTES, HttpClient, post_message
 from batchgen.api.dialects import dialect_for
 from batchgen.api.endpoint import Endpoint
 from batchgen.core.dialects import Call, Reply
@@ -541,3 +541,57 @@ def _jimmyai():  # noqa: ANN202 - the dialect's own class
     dialect = dialect_for("jimmyai")
     assert dialect is not None
     return dialect
+
+
+# --- row 40: where a webhook may go ---
+
+
+def _post(url: str, *, is_local: bool = False) -> None:
+    post_message(url, b"{}", is_local=is_local, user_agent="batchgen/test", limit_s=5.0)
+
+
+@pytest.mark.parametrize("found", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["169.254.169.254", "93.184.215.14"]])
+@pytest.mark.parametrize("is_local", [False, True])
+def test_row_40_every_address_of_a_webhooks_name_must_be_public(
+    monkeypatch: pytest.MonkeyPatch, found: list[str], *, is_local: bool
+) -> None:
+    """Also while the vendor is on loopback: then loopback may be named, but no other name may lead there."""
+    resolving(monkeypatch, found)
+
+    with pytest.raises(DownloadError, match=r"^mixed\.example: its address is not public$") as caught:
+        _post("https://mixed.example/hook?secret=1", is_local=is_local)
+
+    assert caught.value.forbidden
+
+
+def test_row_40_a_webhook_is_dialled_where_it_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is looked up once."""
+    asked = resolving(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+
+    with pytest.raises((SocketConnectBlockedError, UserWarning), match=r"93\.184\.215\.14"):  # raised where it would be dialled
+        _post("https://rebound.example/hook")
+
+    assert ["rebound.example"] == asked
+
+
+def test_row_40_a_webhook_whose_certificate_is_not_trusted_gets_nothing() -> None:
+    """TLS is checked like everywhere."""
+
+    async def run() -> int:
+        async with listening(always(answer(200, b"{}")), tls=self_signed()) as server:
+            with pytest.raises(DownloadError, match="certificate"):
+                await asyncio.to_thread(_post, f"https://localhost:{server.port}/hook", is_local=True)
+            return len(server.arrived)
+
+    assert 0 == asyncio.run(run())
+
+
+def test_row_40_no_proxy_of_the_environment_gets_a_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message goes to its address, whatever the variables name."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    with open_host(lambda _: (200, {}, b"")) as host:
+        _post(host.url, is_local=True)
+
+    assert 1 == len(host.seen)

@@ -463,14 +463,18 @@ def test_row_40_a_hook_is_words_and_no_shell(cli: CommandLine, vendor: Vendor) -
     ("section", "code"),
     [
         ('on_done: "rm {path}"', "E104"),
-        ("notify: [{webhook: 'http://169.254.169.254/'}]", "E104"),
+        ("notify: [{webhook: 'http://169.254.169.254/'}]", "E113"),
+        ("notify: [{webhook: 'https://169.254.169.254/'}]", "E113"),
+        ("notify: [{webhook: 'https://[::ffff:10.0.0.1]/'}]", "E113"),
+        ("notify: [{webhook: 'http://localhost:2375/containers'}]", "E113"),
+        ("notify: [{webhook: 'file:///etc/passwd'}]", "E113"),
         ("notify: [{url: 'http://169.254.169.254/'}]", "E104"),
         ('notify: [{command: "rm {{ path }}"}]', "E103"),
         ('notify: [{command: [rm, "{{ path }}"]}]', "E502"),
     ],
 )
 def test_row_40_there_are_no_other_hooks(desk: Desk, section: str, code: str) -> None:
-    """No shell line, no path among the variables, no webhook that a request could be sent through."""
+    """No shell line, no path among the variables, no webhook that a request into our network could be sent through."""
     assert code in {problem.code for problem in desk.problems(f"prompts: [a]\n{section}\n")}
 
 

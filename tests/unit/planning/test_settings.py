@@ -1,5 +1,6 @@
 """Settings: everything a run needs, out of the manifest and back out of the database."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -109,3 +110,37 @@ def test_variables_have_defaults() -> None:
     assert expanded("${A}-${B:-x}-${C:-}-$D-${E F}", {"A": "a"}) == "a-x--$D-${E F}"
     with pytest.raises(UnsetVariableError, match="'Z'"):
         expanded("${Z}", {})
+
+
+def test_a_plan_that_was_stored_before_there_were_webhooks_is_read(desk: Desk) -> None:
+    """A notice of then was a command; the keys of now have their defaults."""
+    stored = json.loads(desk.plan(FULL, environ={"TOKEN": "x"}).settings.to_json())
+    stored["notify"] = [{"events": ["finished"], "command": ["tell"]}]
+
+    (notice,) = RunSettings.from_json(json.dumps(stored)).notify
+
+    assert (("tell",), None, 900.0) == (notice.command, notice.webhook, notice.stalled_after_s)
+
+
+def test_a_webhook_is_stored_as_it_is_written(desk: Desk) -> None:
+    """What its variable holds is not in the plan; a stall has its time."""
+    body = 'prompts: [a]\nnotify: [{events: [stalled], webhook: "https://example.com/${PLACE}", stalled_after: 40m}]\n'
+
+    settings = desk.plan(body, environ={"PLACE": "hush"}).settings
+
+    assert ("https://example.com/${PLACE}", 2400.0) == (settings.notify[0].webhook, settings.notify[0].stalled_after_s)
+    assert "hush" not in settings.to_json()
+
+
+@pytest.mark.parametrize(
+    ("provider", "is_local"),
+    [
+        ("{use: sim}", True),
+        ("{base_url: 'http://127.0.0.1:1'}", True),
+        ("{base_url: 'http://127.0.0.1:1', sync_base_url: 'https://example.org'}", False),
+        ("{}", False),
+    ],
+)
+def test_a_vendor_on_this_machine_is_known(desk: Desk, provider: str, *, is_local: bool) -> None:
+    """The simulator is, and whoever has all its addresses on loopback."""
+    assert is_local is desk.plan(f"prompts: [a]\nprovider: {provider}\n").settings.provider.is_on_loopback
