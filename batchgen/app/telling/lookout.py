@@ -75,7 +75,6 @@ class Lookout:
             now = self.clock.monotonic()
             self._seen = self._cleaned(found)
             self._alarms = [(notice, Alarms.since(found, now, stalled_after_s=notice.stalled_after_s)) for notice in self.run.notify]
-            self._show(is_alive=True)
             for letter in self._letters(self._message("started", self._seen)):
                 self.outbox.post(letter)
 

@@ -23,10 +23,11 @@ def beside(watch: Watch | None, lookout: Lookout, *, every_s: float = LOOK_EVERY
 
 @contextmanager
 def _watching(snapshot: Callable[[], Snapshot], *, watch: Watch | None, lookout: Lookout, every_s: float) -> Iterator[None]:
-    """Look on until the block ends, and once more then; entered and left on the thread of the run's loop."""
-    lookout.begin(snapshot())
+    """Look on until the block ends, and once more then; entered and left on the thread of the run's loop, which writes no file."""
+    found = snapshot()
+    lookout.begin(found)
     views, over = _Views(asyncio.get_running_loop(), snapshot), threading.Event()
-    watcher = threading.Thread(target=_look_on, args=(lookout, views, over, every_s), name="lookout", daemon=True)
+    watcher = threading.Thread(target=_look_on, args=(lookout, found, views, over, every_s), name="lookout", daemon=True)
     watcher.start()
     try:
         with nullcontext() if watch is None else watch(snapshot):
@@ -35,12 +36,13 @@ def _watching(snapshot: Callable[[], Snapshot], *, watch: Watch | None, lookout:
         over.set()
         views.take()
         watcher.join(PATIENCE_S)  # only a disk that hangs takes as long
-        lookout.look(snapshot())
 
 
-def _look_on(lookout: Lookout, views: "_Views", over: threading.Event, every_s: float) -> None:
+def _look_on(lookout: Lookout, found: Snapshot, views: "_Views", over: threading.Event, every_s: float) -> None:
+    lookout.look(found)
     while not over.wait(every_s):
         lookout.look(views.next(every_s))
+    lookout.look(views.last)
 
 
 class _Views:
@@ -51,10 +53,12 @@ class _Views:
         self._snapshot = snapshot
         self._taken: Final[queue.SimpleQueue[Snapshot]] = queue.SimpleQueue()
         self._is_asked = False
+        self.last: Snapshot | None = None
 
     def take(self) -> None:
         """Take a snapshot; called on the loop's thread alone."""
-        self._taken.put(self._snapshot())
+        self.last = self._snapshot()
+        self._taken.put(self.last)
 
     def next(self, patience_s: float) -> Snapshot | None:
         """Give a new snapshot; None when the loop does not answer in time. It is not asked twice."""

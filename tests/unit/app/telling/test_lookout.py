@@ -81,6 +81,10 @@ class Stage:
         assert self.files.heartbeat is not None
         return json.loads(self.files.heartbeat.read_text())
 
+    def has_heartbeat(self) -> bool:
+        """Say whether the heartbeat was written."""
+        return self.files.heartbeat is not None and self.files.heartbeat.exists()
+
     def end(self, **changes: Any) -> None:
         """End the run as the report says."""
         self.lookout.end(replace(REPORT, **changes))
@@ -177,12 +181,13 @@ def test_a_bug_in_telling_does_not_touch_the_run(tmp_path: Path) -> None:
     """It is noted, and the rest of the night is told all the same."""
     stage = Stage(tmp_path, notice(*ALL))
 
-    stage.lookout.begin(replace(snapshot(), states=None))  # type: ignore[arg-type] # a bug to be
+    stage.lookout.begin(snapshot())
+    stage.lookout.look(replace(snapshot(), states=None))  # type: ignore[arg-type] # a bug to be
     stage.lookout.look(snapshot())
     stage.end()
 
     assert 1 == len(stage.log.called("telling.bug"))
-    assert ["finished"] == stage.events
+    assert ["started", "finished"] == stage.events
 
 
 def _run(stage: Stage, work: Any, *, snapshots: Any = snapshot) -> None:
@@ -208,6 +213,7 @@ def test_the_thread_beside_the_run_looks_on_until_the_end(tmp_path: Path) -> Non
 
     async def work() -> None:
         nonlocal lost
+        await asyncio.to_thread(wait_until, stage.has_heartbeat)
         first = stage.heartbeat["at"]
         stage.clock.turn(10)
         await asyncio.to_thread(wait_until, lambda: stage.heartbeat["at"] > first)
