@@ -1,22 +1,21 @@
 """One process's turn at a batch: it signs in, works, asks the account before and after, and says how it ended."""
 
 import asyncio
-import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from batchgen import __version__
 from batchgen.api.client import HttpClient
 from batchgen.app import accounting, database, journals
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
+from batchgen.app.listening import Listener, Opening
 from batchgen.app.pricing import price_of
+from batchgen.app.processes import this_process
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
@@ -42,6 +41,7 @@ from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
+from batchgen.worker.helm import Helm
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
@@ -67,13 +67,13 @@ class Shift:
     thread: DatabaseThread
     vendor: Vendor
     limits: Limits
+    opening: Opening = field(default_factory=Opening)
     wrap: Wrap = lambda client: client
 
     def work(self, *, watch: Watch | None, fit: Fit) -> Report:
         """Record the run, let the engine work, record how it ended."""
         clock = SystemClock()
-        process = runs.Process(host=socket.gethostname(), pid=os.getpid(), boot_id=_boot_id(), tool_version=__version__)
-        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
+        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=this_process(), at=clock.now()))
         run_id = begun.result()
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
@@ -116,6 +116,9 @@ class Shift:
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
             heart = asyncio.create_task(self._beat(run_id, journal, engine.bearing))
+            listener = self._listener(engine)
+            await listener.open(self.opening)
+            ear = asyncio.create_task(listener.listen())
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await self._open_account(engine, ports.client, run_id)
@@ -123,6 +126,7 @@ class Shift:
                     return engine, await self._close_account(ports.client, engine)
                 finally:
                     heart.cancel()
+                    ear.cancel()
                     self._mark(journal)
                     await client.close()
 
@@ -138,7 +142,12 @@ class Shift:
     def _posts_at_once(self) -> int:
         if self.vendor.dialect.synchronous.isdisjoint(self.run.operations):
             return _POSTS
-        return max(_POSTS, min(_MOST_POSTS, self.limits.pace.in_flight or _MOST_POSTS))
+        return _MOST_POSTS
+
+    def _listener(self, engine: Engine) -> Listener:
+        go_on = f"{database.command(self.settings)} unpause {self.batch}"
+        helm = Helm(engine=engine, unit=self.vendor.dialect.unit, go_on=go_on)
+        return Listener(thread=self.thread, batch_id=self.batch_id, helm=helm)
 
     async def _plan(self, client: Client, posts_at_once: int) -> Plan:
         return Plan(
@@ -271,12 +280,6 @@ class Shift:
             return stop.message if stop else ""
         unit = self.vendor.dialect.unit
         return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine), unit=unit)}"
-
-
-def _boot_id() -> str:
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return ""
 
 
 @contextmanager
