@@ -8,17 +8,19 @@ from typing import Any
 
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
+from batchgen.app.processes import living
 from batchgen.app.reading import reading
 from batchgen.app.vendor import dialect_of
 from batchgen.core import events as e
 from batchgen.core.errors import InputError, StaleJobError
 from batchgen.core.jobs import SYNCHRONOUS, Change, JobId, Recorded
 from batchgen.core.states import State
+from batchgen.core.steering import Kind, Request
 from batchgen.files.inspector import Inspector
 from batchgen.files.shelf import ImageShelf
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import queries
+from batchgen.store import commands, queries
 from batchgen.store.ledger import SqlLedger, jobs_in
 from batchgen.store.queries import JobFilter
 
@@ -110,7 +112,11 @@ def _decide(settings: Settings, found: Selection, event: e.Event) -> int:
             )
             for job in found.jobs
         ]
-        return sum(_took(record) for record in records)
+        changed = sum(_took(record) for record in records)
+        if changed and living(thread.engine, found.batch_id, now=at) is not None:
+            look = Request(kind=Kind.LOOK, actor=f"operator:{settings.login}", asked_at=at)
+            thread.call(lambda c: commands.ask(c, found.batch_id, look)).result()
+        return changed
 
 
 def _took(record: "Future[Recorded]") -> bool:

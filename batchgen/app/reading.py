@@ -5,18 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from operator import itemgetter
 from typing import Any, Final
 
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
+from batchgen.app.standing import Standing, standing
 from batchgen.app.vendor import dialect_of
 from batchgen.app.wording import at_least, counted, money
 from batchgen.core.errors import InputError
 from batchgen.core.money import from_micros, shown
 from batchgen.core.states import LIVE, Outcome, State
+from batchgen.core.steering import Request, at_local
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import queries
+from batchgen.store import commands, queries
 from batchgen.store.engine import Database, open_engine
 from batchgen.store.instants import from_text
 from batchgen.store.queries import JobFilter
@@ -53,6 +57,7 @@ class Status:
     ambiguous: Sequence[Mapping[str, Any]]
     oldest_task: Mapping[str, Any] | None
     result_ttl: timedelta | None
+    steering: Standing
     at: datetime
 
     def as_object(self) -> Row:
@@ -67,6 +72,7 @@ class Status:
             "ambiguous": [dict(row) for row in self.ambiguous],
             "failures": [dict(row) for row in self.failures],
             "oldest_task": dict(self.oldest_task) if self.oldest_task else None,
+            "steering": self.steering.as_object(),
             "at": _text(self.at),
         }
 
@@ -78,6 +84,7 @@ class Status:
             need = "NEEDS" if states[State.AMBIGUOUS] == 1 else "NEED"
             yield f"  {states[State.AMBIGUOUS]} {need} A DECISION: answers were lost; money at risk: {self._at_risk()}"
             yield f"    {self.command} jobs {self.name} --state ambiguous, then resolve KEY"
+        yield from self.steering.lines(self.command)
         for state in State:
             if states[state]:
                 yield f"  {states[state]:>9} {state.value:<10} {state.meaning}"
@@ -94,7 +101,9 @@ class Status:
         for row in self.failures[:_SHOWN_PROBLEMS]:
             yield f"  {row['jobs']} failed ({row['reason']}) with {row['model']}, such as {row['example_key'][:8]}"
         left = sum(states[state] for state in (State.PLANNED, *LIVE))
-        if left:
+        if self.steering.run is not None:
+            yield f"  {self.steering.process} works on it since {at_local(self.steering.run['started_at'])}"
+        elif left:
             yield f"  next: {self.command} resume {self.name}"
 
     def _at_risk(self) -> str:
@@ -182,15 +191,31 @@ def story(settings: Settings, key: str) -> Story:
 
 
 def events(settings: Settings, batch: str | None, *, key: str | None, limit: int | None) -> Iterator[Row]:
-    """Stream transitions, oldest first; with ``limit`` the newest only."""
+    """Stream transitions and, among them, what operators asked of runs, oldest first; with ``limit`` the newest only."""
     with reading(settings) as engine:
         name = queries.batch_named(engine, batch).name if batch is not None else None
         if key is not None:
             told = queries.story(engine, key, batch=name)["events"]
             yield from told[-limit:] if limit else told
             return
-        found = queries.events(engine, batch=name)
+        found = _with_requests(engine, name)
         yield from found if limit is None else deque(found, maxlen=limit)
+
+
+def _with_requests(engine: Database, batch: str | None) -> Iterator[Row]:
+    """Put the requests of one batch, or of all, among the transitions by the time at which they were asked."""
+    names = {found.id: found.name for found in queries.batches(engine) if batch in {None, found.name}}
+    asked = [_request_event(names[number], request) for number, request in commands.history(engine, names)]
+    return merge(queries.events(engine, batch=batch), asked, key=itemgetter("at"))
+
+
+def _request_event(batch: str, request: Request) -> Row:
+    """Shape a request as an event that is no job's."""
+    nobody = dict.fromkeys(("event_id", "key", "seq", "before", "after", "run_id", "attempt_id"))
+    taken_at = None if request.taken_at is None else _text(request.taken_at)
+    detail = {"argument": request.argument, "taken_at": taken_at}
+    what = {"batch": batch, "event": f"{request.kind}_asked", "actor": request.actor, "reason": "", "detail": detail}
+    return {**nobody, **what, "at": _text(request.asked_at), "is_decision": False}
 
 
 def public(row: Row) -> Row:
@@ -199,6 +224,7 @@ def public(row: Row) -> Row:
 
 
 def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
+    at = SystemClock().now()
     run = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
     totals = queries.totals(engine, batch.id)
     return Status(
@@ -212,7 +238,8 @@ def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
         failures=queries.rows_of(engine, "v_failures", batch=batch.name) if totals.states[State.FAILED] else [],
         ambiguous=queries.rows_of(engine, "v_ambiguous", batch=batch.name) if totals.states[State.AMBIGUOUS] else [],
         oldest_task=queries.oldest_task(engine, batch.id) if totals.states[State.SUBMITTED] else None,
-        at=SystemClock().now(),
+        steering=standing(engine, batch, now=at),
+        at=at,
     )
 
 
@@ -227,6 +254,11 @@ def _result_ttl(run: RunSettings) -> timedelta | None:
         return timedelta(seconds=dialect_of(run.provider).result_ttl_s)
     except InputError:
         return None
+
+
+def unit_of(engine: Database, batch: queries.Batch) -> str:
+    """Give the unit of a batch's money; empty for a vendor whose language is not here any more."""
+    return _unit(RunSettings.from_json(queries.latest_plan(engine, batch.id).settings))
 
 
 def _unit(run: RunSettings) -> str:

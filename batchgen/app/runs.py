@@ -10,6 +10,8 @@ from pathlib import Path
 from batchgen.app import database, journals, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
+from batchgen.app.limiting import argument_of, limits_in
+from batchgen.app.listening import Opening
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
@@ -21,12 +23,13 @@ from batchgen.core.errors import InputError
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
+from batchgen.core.steering import Budget, Deadline, Limit, upon
 from batchgen.files import folderlock
 from batchgen.logs import lines as diary
 from batchgen.planning.notices import secrets_of
 from batchgen.planning.settings import RunSettings, deadline_after
 from batchgen.settings import Settings
-from batchgen.store import queries
+from batchgen.store import commands, queries
 from batchgen.store.lock import RunLock
 from batchgen.store.writer import DatabaseThread
 
@@ -44,12 +47,15 @@ class Wishes:
     allow_unpriced: bool = False
     signs: SignFiles = field(default_factory=SignFiles)
 
+    def changes(self, now: datetime) -> tuple[Limit, ...]:
+        """Give the limits that a run may change as well while it works."""
+        budget = () if self.budget is None else (Budget(self.budget),)
+        until = () if self.until is None else (Deadline(deadline_after(self.until, now)),)
+        return (*budget, *until)
+
     def upon(self, limits: Limits, *, now: datetime) -> Limits:
         """Give the limits of this run."""
-        if self.budget is not None:
-            limits = replace(limits, budget_cost=self.budget)
-        if self.until is not None:
-            limits = replace(limits, deadline=deadline_after(self.until, now))
+        limits = upon(limits, self.changes(now))
         return replace(limits, ambiguous_cost=self.ambiguous_cost, allow_unpriced=self.allow_unpriced)
 
 
@@ -112,6 +118,9 @@ def work(
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
         with lookout.minding(), folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
+            lasting = thread.call(lambda c: commands.lasting(c, stored.id)).result()
+            changes = [change for request in lasting for change in limits_in(request.argument, now=request.asked_at)]
+            typed = argument_of(wishes.changes(now))
             shift = Shift(
                 batch=stored.name,
                 batch_id=stored.id,
@@ -121,7 +130,8 @@ def work(
                 settings=settings,
                 thread=thread,
                 vendor=reached,
-                limits=wishes.upon(run.limits(now=now), now=now),
+                limits=wishes.upon(upon(run.limits(now=now), changes), now=now),
+                opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
                 wrap=lambda client: wrap(client, key),
             )
             report = shift.work(watch=beside(watch, lookout), fit=fit)

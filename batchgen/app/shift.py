@@ -1,24 +1,23 @@
 """One process's turn at a batch: it signs in, works, asks the account before and after, and says how it ended."""
 
 import asyncio
-import os
 import signal
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from batchgen import __version__
 from batchgen.api.client import HttpClient
 from batchgen.app import accounting, database, journals
 from batchgen.app.clock import ClockWatch, SystemClock
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
+from batchgen.app.listening import Listener, Opening
 from batchgen.app.pricing import price_of
+from batchgen.app.processes import this_process
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
@@ -44,6 +43,7 @@ from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
+from batchgen.worker.helm import Helm
 from batchgen.worker.progress import Progress
 
 _FILE_THREADS: Final = 8
@@ -70,13 +70,13 @@ class Shift:
     thread: DatabaseThread
     vendor: Vendor
     limits: Limits
+    opening: Opening = field(default_factory=Opening)
     wrap: Wrap = lambda client: client
 
     def work(self, *, watch: Watch | None, fit: Fit) -> Report:
         """Record the run, let the engine work, record how it ended."""
         clock = SystemClock()
-        process = runs.Process(host=socket.gethostname(), pid=os.getpid(), boot_id=_boot_id(), tool_version=__version__)
-        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=clock.now()))
+        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=this_process(), at=clock.now()))
         run_id = begun.result()
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
@@ -119,6 +119,9 @@ class Shift:
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
             heart = asyncio.create_task(self._beat(run_id, journal, engine.bearing))
+            listener = self._listener(engine)
+            await listener.open(self.opening)
+            ear = asyncio.create_task(listener.listen())
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await self._open_account(engine, ports.client, run_id)
@@ -126,6 +129,7 @@ class Shift:
                     return engine, await self._close_account(ports.client, engine)
                 finally:
                     heart.cancel()
+                    ear.cancel()
                     self._mark(journal)
                     await client.close()
 
@@ -141,7 +145,12 @@ class Shift:
     def _posts_at_once(self) -> int:
         if self.vendor.dialect.synchronous.isdisjoint(self.run.operations):
             return _POSTS
-        return max(_POSTS, min(_MOST_POSTS, self.limits.pace.in_flight or _MOST_POSTS))
+        return _MOST_POSTS
+
+    def _listener(self, engine: Engine) -> Listener:
+        go_on = f"{database.command(self.settings)} unpause {self.batch}"
+        helm = Helm(engine=engine, unit=self.vendor.dialect.unit, go_on=go_on)
+        return Listener(thread=self.thread, batch_id=self.batch_id, helm=helm)
 
     async def _plan(self, client: Client, posts_at_once: int) -> Plan:
         return Plan(
@@ -246,14 +255,14 @@ class Shift:
             oldest_task_s=engine.oldest_task_s(),
             saved_bytes=progress.saved_bytes,
             cost=shown(progress.spent, self.vendor.dialect.unit),
-            forecast=self._forecast(progress, rate),
+            forecast=self._forecast(progress, rate, cap=engine.bearing.limits.budget_cost),
             pause=progress.pause,
             stopping=progress.stopping,
             problems=tuple(progress.problems),
             states=count,
             unit=self.vendor.dialect.unit,
             spent=None if progress.spent is None else Micros(progress.spent),
-            cap=self.limits.budget_cost,
+            cap=engine.bearing.limits.budget_cost,
             saved=progress.saved,
             orders=progress.orders,
             polls=progress.polls,
@@ -301,9 +310,9 @@ class Shift:
         unit, off = self.vendor.dialect.unit, round(100 * (cost - estimate) / estimate)
         return f"estimated {shown(estimate, unit)} for what told its cost, and cost {shown(cost, unit)} ({off:+d} %)"
 
-    def _forecast(self, progress: Progress, rate: float) -> str:
+    def _forecast(self, progress: Progress, rate: float, *, cap: Micros | None) -> str:
         """Say with which order, and about when, the batch's limit of cost will be reached, by what orders have cost so far."""
-        cap, spent = self.limits.budget_cost, progress.spent or 0
+        spent = progress.spent or 0
         count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
         bought = count[State.SAVED] + count[State.SUBMITTED] + count[State.RENDERED] + count[State.FAILED]
         if cap is None or not spent or not bought:
@@ -320,12 +329,6 @@ class Shift:
             return stop.message if stop else ""
         unit, planned = self.vendor.dialect.unit, prospects.outlook(self.thread.engine, self.batch).planned
         return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine, planned), unit=unit)}"
-
-
-def _boot_id() -> str:
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return ""
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def show(session: Session, key: str, as_json: bool) -> None:
 @AS_JSONL
 @pass_session
 def events(session: Session, batch: str | None, key: str | None, limit: int | None, as_json: bool, as_jsonl: bool) -> None:
-    """List transitions, oldest first."""
+    """List transitions, and what operators asked of runs, oldest first."""
     from batchgen.app.reading import events as read
 
     rows = read(session.settings, batch, key=key, limit=limit)
@@ -114,10 +114,10 @@ def events(session: Session, batch: str | None, key: str | None, limit: int | No
         shown = [
             (
                 str(r["at"])[11:19],
-                str(r["key"])[:8],
-                f"{r['before'] or '-'} -> {r['after']}",
+                str(r["key"] or "-")[:8],
+                f"{r['before'] or '-'} -> {r['after']}" if r["after"] else "-",
                 str(r["event"]),
-                f"{r['actor']} {r['reason'] or ''}".strip(),
+                f"{r['actor']} {r['reason'] or r['detail'].get('argument') or ''}".strip(),
             )
             for r in rows
         ]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from batchgen.app.reports import Snapshot
-from batchgen.cli.output import cut, duration, say, size
+from batchgen.cli.output import cut, duration, harmless, say, size, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -53,6 +53,11 @@ def _lines(snapshot: Callable[[], Snapshot], over: threading.Event, _color: bool
         say(one_line(snapshot()), err=True)
 
 
+def _parts(word: str) -> list[str]:
+    """Break what may hold a command to type, so that none of it is cut."""
+    return wrapped(f"  {harmless(word)}")
+
+
 def _panel(snapshot: Callable[[], Snapshot], over: threading.Event, color: bool | None) -> None:
     from rich.console import Console
     from rich.live import Live
@@ -88,7 +93,12 @@ def _drawn(now: Snapshot, width: int) -> "Group":
         Text(""),  # the bar itself ends no line
         counts,
         Text(cut(pace, width - 1), no_wrap=True),
-        *(Text(cut(f"  {word}", width - 1), style="yellow", no_wrap=True) for word in (now.forecast, now.pause, now.stopping) if word),
+        *(
+            Text(cut(part, width - 1), style="yellow", no_wrap=True)
+            for word in (now.forecast, now.pause, now.stopping)
+            if word
+            for part in _parts(word)
+        ),
         *(Text(cut(f"  · {problem}", width - 1), style="dim", no_wrap=True) for problem in now.problems),
     ]
     return Group(*rows)

@@ -29,7 +29,7 @@ class Exit(IntEnum):
             Exit.INPUT: "usage or manifest; nothing was changed",
             Exit.UNDECIDED: "finished, but some jobs failed or need a decision; `verify` found a violation",
             Exit.AUTH: "the API key is missing or was rejected",
-            Exit.LIMIT: "stopped by your own limit: budget, deadline, halt",
+            Exit.LIMIT: "stopped by your own limit: budget, deadline, halt, canary, or by `stop`",
             Exit.BALANCE: "the account's balance or the key's quota is exhausted",
             Exit.STORAGE: "storage: disk or database",
             Exit.LOCKED: "another runner holds the database",

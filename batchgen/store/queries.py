@@ -7,9 +7,9 @@ out, however slowly the caller takes it. Instants come as text, money as whole m
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, and_, column, func, literal_column, or_, select, table, text
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, column, func, literal_column, or_, select, table, text
 
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import SYNCHRONOUS
@@ -22,6 +22,8 @@ from batchgen.store.faults import translated
 from batchgen.store.instants import as_stored, from_text
 from batchgen.store.recorder import ATTEMPTS_PER_JOB, path_key
 from batchgen.store.views import VIEWS
+
+T = TypeVar("T")
 
 Dict = dict[str, Any]
 """A JSON object."""
@@ -105,6 +107,12 @@ class JobFilter:
     params: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
+
+
+def look(engine: Engine, read: Callable[[Connection], T]) -> T:
+    """Read in one short transaction that takes no write lock."""
+    with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        return read(connection)
 
 
 def batches(engine: Engine) -> list[Batch]:

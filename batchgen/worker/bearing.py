@@ -45,6 +45,8 @@ class Bearing:
     key: str = "the API key"
     stop: Stop | None = None
     may_ask: bool = True
+    paused: str = ""
+    """Why an operator has orders wait; empty while they need not. Questions and fetches go on."""
     rows_left: bool | None = None
     """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
@@ -61,6 +63,12 @@ class Bearing:
             self.stop = stop
             self.progress.stopping = stop.message
             self.log.warning("run.stopping", reason=stop.reason, detail=stop.message, exit_code=stop.exit_code)
+
+    def lift(self, reason: str) -> None:
+        """Order again after a stop for this reason, which holds no more; any other stop stays."""
+        if self.stop is not None and self.stop.reason == reason:
+            self.stop = None
+            self.progress.stopping = ""
 
     def vendor_stopped(self, kind: str, message: str) -> None:
         """Draw the conclusion from a vendor that will take no further order until somebody acts."""

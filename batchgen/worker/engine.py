@@ -45,7 +45,7 @@ class Engine:
     _claims: set[asyncio.Task[None]] = field(default_factory=set)
     left_orders_open: bool = False
     """Whether the run was left while orders were under way: their rows stay open for the next start to judge."""
-    _signal: int | None = None
+    _leaves: bool = False
     _bug: BaseException | None = None
 
     async def run(self) -> Stop | None:
@@ -70,17 +70,28 @@ class Engine:
 
     def interrupt(self, signal_number: int) -> None:
         """Drain at the first call: no new order, orders under way are recorded. At the second, leave at once; both are safe."""
-        if self._signal is None:
-            self._signal = signal_number
-            self.bearing.stop = Stop(exit_code=128 + signal_number, reason="interrupted", message="interrupted; every state is recorded")
-            self.bearing.progress.stopping = "no new orders; waiting for the answers of those under way (a second signal leaves at once)"
-            self.bearing.log.warning("run.draining", detail=self.bearing.progress.stopping)
-            self._cancel(self.orderer.preparing)
-        else:
-            self.left_orders_open = bool(self._orders)
-            self._cancel(self._orders)
+        if not self._leaves:
+            self.drain(Stop(exit_code=128 + signal_number, reason="interrupted", message="interrupted; every state is recorded"))
+            return
+        self.left_orders_open = bool(self._orders)
+        self._cancel(self._orders)
         self._cancel(self._follows)
         self.bearing.wake.set()
+
+    def drain(self, stop: Stop) -> None:
+        """Leave once the orders under way are recorded; what is at the vendor waits for the next run."""
+        self._leaves = True
+        self.bearing.stop = stop
+        self.bearing.progress.stopping = "no new orders; waiting for the answers of those under way (a second signal leaves at once)"
+        self.bearing.log.warning("run.draining", detail=self.bearing.progress.stopping)
+        self.hold_back()
+        self._cancel(self._follows)
+        self.bearing.wake.set()
+
+    def hold_back(self) -> None:
+        """Give up the orders of which nothing is recorded yet and nothing sent; their rows are still planned."""
+        self._cancel(self.orderer.preparing)
+        self.orderer.look_again()
 
     def oldest_task_s(self) -> float:
         """Give the age of the oldest task that this run follows, 0 without one."""
@@ -113,12 +124,13 @@ class Engine:
 
     def _start_work(self) -> None:
         now = self.steps.clock.monotonic()
-        if self._signal is None:
+        if not self._leaves:
             self._start_follows(now)
             if self.bearing.stop is None and not self.agenda.has_ripe(now):
                 self._start_orders(now)
         gate = self.orderer.places.gate
-        self.bearing.progress.pause = "" if gate.is_open(now) else f"{gate.why}; orders again in {gate.shut_until - now:.0f} s"
+        shut = "" if gate.is_open(now) else f"{gate.why}; orders again in {gate.shut_until - now:.0f} s"
+        self.bearing.progress.pause = self.bearing.paused or shut
 
     def _start_follows(self, now: float) -> None:
         may_ask = self.bearing.may_ask and self.follower.questions.is_open(now)
@@ -158,7 +170,7 @@ class Engine:
     def _is_finished(self) -> bool:
         if self._orders:
             return False
-        if self._signal is not None:
+        if self._leaves:
             return True
         if self._follows or self._claims or any(self._is_wanted(followed) for followed in self.agenda.followed()):
             return False

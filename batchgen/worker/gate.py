@@ -79,6 +79,15 @@ class SubmitGate:
     def __post_init__(self) -> None:
         self._allowed = float(self.limits.pace.in_flight or 1_000_000)
 
+    def keep_to(self, limits: Limits, now: float) -> None:
+        """Go on under other limits: at once as many as they allow, unless the vendor has made us cut down; no slot lies further off."""
+        was_whole = self._allowed >= float(self.limits.pace.in_flight or 1_000_000)
+        ceiling = float(limits.pace.in_flight or 1_000_000)
+        self.limits = limits
+        self._allowed = ceiling if was_whole else min(self._allowed, ceiling)
+        gap_s = 1.0 / limits.pace.submits_per_s if limits.pace.submits_per_s else 0.0
+        self._next_slot[""] = min(self._next_slot.get("", 0.0), now + gap_s)
+
     def room(self) -> int:
         """Say how many more orders the in-flight limit allows."""
         if self.breaker.is_probing or self.doubts.is_probing or self.tasks.is_probing:

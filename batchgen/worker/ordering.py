@@ -65,7 +65,7 @@ class Orderer:
 
     def next_job(self, now: float) -> Job | None:
         """Take the first claimed row that may be ordered now."""
-        if self.places.room() <= 0 or now < self.budget_at:
+        if self.bearing.paused or self.places.room() <= 0 or now < self.budget_at:
             return None
         full = self._full_models(now)
         for job in self._page:
@@ -79,12 +79,12 @@ class Orderer:
     def wants_rows(self, now: float) -> bool:
         """Say whether it is time to ask the database for rows: there is room, and none in hand may use it.
 
-        While the gate is shut it is asked all the same, now and then: somebody may have cancelled all that was left.
+        While orders wait it is asked all the same, now and then: somebody may have cancelled all that was left.
         """
         full = self._full_models(now)
         if now < self.claim_at and self.bearing.rows_left is not None and full == self._passed_over:
             return False
-        if self.places.opens_at() > now:
+        if self._must_wait(now):
             return now >= self.claim_at
         return self.places.room() > 0 and now >= self.budget_at and all(job.model in full for job in self._page)
 
@@ -104,7 +104,10 @@ class Orderer:
         if due is not None and due > clock.now():
             wait_s = min(_LOOK_AGAIN_S, (due - clock.now()).total_seconds())
         now = clock.monotonic()
-        self.claim_at = now + (wait_s if self.places.opens_at() <= now else _LOOK_AGAIN_S)
+        self.claim_at = now + (_LOOK_AGAIN_S if self._must_wait(now) else wait_s)
+
+    def _must_wait(self, now: float) -> bool:
+        return bool(self.bearing.paused) or self.places.opens_at() > now
 
     def _full_models(self, now: float) -> frozenset[str]:
         """Name the models of which no order may go out now, whether for their places or for their money."""
@@ -174,6 +177,12 @@ class Orderer:
     def look_again(self) -> None:
         """Note that a job went back to planned: the database has rows again."""
         self.bearing.rows_left = None
+
+    def look_afresh(self) -> None:
+        """Forget the rows in hand and ask the database at once: others may come before them now."""
+        self.drop_page()
+        self.look_again()
+        self.claim_at = 0.0
 
     def _check_disk(self) -> None:
         free = self.steps.shelf.free_bytes()

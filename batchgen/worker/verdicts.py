@@ -30,9 +30,9 @@ class Lost:
 SubmitAnswer = r.SubmitReading | NotSent | Lost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Judge:
-    """Decide by the limits of the run; ``chance`` in [0, 1) spreads the waits."""
+    """Decide by the limits of the run, which may change while it works; ``chance`` in [0, 1) spreads the waits."""
 
     limits: Limits
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.cli import CommandLine
 
-_NAMES = "demo init validate plan run resume status jobs show events retry cancel resolve verify models schema doctor sim completion"
-COMMANDS = _NAMES.split()
+_WORK = "demo init validate plan run resume status jobs show events verify retry cancel resolve pause unpause stop limit"
+COMMANDS = [*_WORK.split(), "models", "schema", "doctor", "sim", "completion"]
 DATABASE_COMMANDS = ("path", "current", "upgrade", "backup", "check")
 HEAVY = re.compile(r"\| +(sqlalchemy|alembic|httpx|aiohttp|rich|pydantic|PIL|jinja2|structlog|starlette|uvicorn)\b")
 

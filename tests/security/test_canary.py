@@ -131,6 +131,7 @@ def test_key_in_a_manifest_is_refused_unquoted(cli: CommandLine, place: str) -> 
 
 READING = (["status"], ["status", "--json"], ["jobs"], ["jobs", "--jsonl"], ["events"], ["events", "--jsonl"], ["verify"])
 KNOWING = (["doctor"], ["models", "--offline"], ["schema"], ["completion", "bash"], ["db", "path"], ["db", "current"], ["db", "check"])
+STEERING = (["pause"], ["limit", "--in-flight", "2"], ["unpause"], ["stop"])
 DECIDING = (["retry", "--reason", "again"], ["cancel", "--reason", "enough"], ["resolve", "--abandon", "--reason", "enough"])
 
 
@@ -152,7 +153,7 @@ def test_no_command_lets_a_secret_out(cli: CommandLine) -> None:
         codes = [call(*words) for words in (["validate", "study.yaml"], ["plan", "study.yaml", "--save"], ["account", "study.yaml"])]
         codes += [call("run", "study.yaml", "-y", "--record", "rec"), call("resume", "-y", "--log-file", "second.log")]
         keys = [str(job["key"]) for job in cli.jobs()]
-        for words in (*READING, *KNOWING, *(["show", key] for key in keys), *DECIDING, ["db", "backup", "copy.db"]):
+        for words in (*READING, *KNOWING, *(["show", key] for key in keys), *DECIDING, *STEERING, ["db", "backup", "copy.db"]):
             call(*words)
         for words in (["status"], ["run", "study.yaml", "-y"], ["doctor"], ["retry", "--reason", "again"]):
             assert call(*words, BATCHGEN_DB=DATABASE), words

@@ -1,0 +1,82 @@
+"""A run's ear: what operators ask in the job database, it follows within two seconds."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchgen.app.clock import SystemClock
+from batchgen.app.limiting import limits_in
+from batchgen.core.errors import StoreError
+from batchgen.core.steering import Kind, Request
+from batchgen.logs import lines as diary
+from batchgen.store import commands
+from batchgen.store.writer import DatabaseThread
+from batchgen.worker.helm import Helm
+
+_EVERY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a run is told as it begins: limits that an earlier one left it, and those of its own command line. It works under them."""
+
+    lasting: Sequence[Request] = ()
+    typed: str = ""
+    actor: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Listener:
+    """Hears what is asked of the run of one batch."""
+
+    thread: DatabaseThread
+    batch_id: int
+    helm: Helm
+    _outdated: set[int] = field(default_factory=set)
+    """Stops that were asked before this run began: they were meant for another one."""
+
+    async def open(self, opening: Opening) -> None:
+        """Note what the run begins with, and follow what was asked before it: a pause that nobody has ended, limits, but never a stop."""
+        for request in opening.lasting:
+            diary.get("run").warning("run.limited", by=request.actor, asked_at=request.asked_at.isoformat(), detail=f"still: {request}")
+        await self._take(opening.lasting)
+        if opening.typed:
+            await self._note_start(opening)
+        waiting = await self._waiting()
+        self._outdated |= {request.id for request in waiting if request.kind is Kind.STOP}
+        pause = await asyncio.wrap_future(self.thread.call(lambda c: commands.pause(c, self.batch_id), repeatable=True))
+        if pause is not None and pause.taken_at is not None:
+            self.helm.follow(pause)
+        await self._follow(waiting)
+
+    async def listen(self) -> None:
+        """Follow what is asked, until cancelled. What becomes of a database that is away or gone is for others to judge."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self._follow(await self._waiting())
+            except StoreError as error:
+                diary.get("run").warning("run.not_listening", why=str(error))
+
+    async def _note_start(self, opening: Opening) -> None:
+        """Keep what the command line said, so that others can tell what the limits are."""
+        now = SystemClock().now()
+        start = Request(kind=Kind.START, argument=opening.typed, actor=opening.actor, asked_at=now, taken_at=now)
+        await asyncio.wrap_future(self.thread.call(lambda c: commands.ask(c, self.batch_id, start)))
+
+    async def _waiting(self) -> Sequence[Request]:
+        waiting = await asyncio.wrap_future(self.thread.call(lambda c: commands.waiting(c, self.batch_id), repeatable=True))
+        return [request for request in waiting if request.id not in self._outdated]
+
+    async def _follow(self, requests: Sequence[Request]) -> None:
+        """Follow each request, then note that; a death in between has it followed once more, which changes nothing."""
+        for request in requests:
+            if request.id not in self._outdated:
+                self.helm.follow(request, limits_in(request.argument, now=request.asked_at) if request.kind is Kind.LIMIT else ())
+        await self._take([request for request in requests if request.id not in self._outdated])
+
+    async def _take(self, requests: Sequence[Request]) -> None:
+        if requests:
+            ids, now = [request.id for request in requests], SystemClock().now()
+            await asyncio.wrap_future(self.thread.call(lambda c: commands.take(c, ids, at=now), repeatable=True))

@@ -1,0 +1,97 @@
+"""How a batch is steered: who runs it, who has paused it, what was asked and not yet followed, and the limits it works under."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from batchgen.app.limiting import limits_in
+from batchgen.app.processes import living
+from batchgen.core.limits import Limits
+from batchgen.core.steering import Kind, Request, at_local, upon
+from batchgen.planning.settings import RunSettings
+from batchgen.store import commands, queries
+from batchgen.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One batch's steering; ``run`` is the row of the process that works on it, None when none does.
+
+    ``limits`` are those of that process, or of the next start without options of its own; ``changes`` are the requests that made them.
+    """
+
+    batch: queries.Batch
+    run: Mapping[str, Any] | None
+    paused: Request | None
+    waiting: Sequence[Request]
+    changes: Sequence[Request]
+    limits: Limits
+
+    def as_object(self) -> dict[str, Any]:
+        """Give the steering as JSON."""
+        return {
+            "run": None
+            if self.run is None
+            else {"pid": self.run["pid"], "host": self.run["host"], "started_at": _text(self.run["started_at"])},
+            "paused": None if self.paused is None else _object(self.paused),
+            "waiting": [_object(request) for request in self.waiting],
+            "limits": [_object(request) for request in self.changes],
+        }
+
+    def lines(self, command: str) -> Iterator[str]:
+        """Say what is out of the ordinary: a pause, and who asked for what."""
+        if self.paused is not None:
+            since = at_local(self.paused.asked_at)
+            yield f"  paused by {self.paused.actor} since {since}; go on with: {command} unpause {self.batch.name}"
+        yield from (f"  {request}" for request in self.changes if request.kind is Kind.LIMIT)
+        whose = "the next run" if self.run is None else self.process
+        yield from (f"  waits for {whose}: {request}" for request in self.waiting if request != self.paused)
+
+    @property
+    def process(self) -> str:
+        """Name the process that works on the batch."""
+        return "no process" if self.run is None else f"process {self.run['pid']} on {self.run['host']}"
+
+
+def standing(engine: Database, batch: queries.Batch, *, now: datetime) -> Standing:
+    """Read how a batch is steered."""
+    run = living(engine, batch.id, now=now)
+    waiting = queries.look(engine, lambda c: commands.waiting(c, batch.id))
+    changes = queries.look(
+        engine, lambda c: commands.lasting(c, batch.id) if run is None else commands.followed(c, batch.id, since=run["started_at"])
+    )
+    begun = now if run is None else run["started_at"]
+    limits = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings).limits(now=begun)
+    for request in (*changes, *(request for request in waiting if request.kind is Kind.LIMIT)):
+        limits = upon(limits, limits_in(request.argument, now=request.asked_at))
+    return Standing(
+        batch=batch,
+        run=run,
+        paused=queries.look(engine, lambda c: commands.pause(c, batch.id)),
+        waiting=[request for request in waiting if _is_told(request, run)],
+        changes=changes,
+        limits=limits,
+    )
+
+
+def _is_told(request: Request, run: Mapping[str, Any] | None) -> bool:
+    """Say whether a request is still to be followed; a stop that came too late for its run will never be."""
+    if request.kind is Kind.STOP:
+        return run is not None and request.asked_at >= run["started_at"]
+    return request.kind.is_typed
+
+
+def _object(request: Request) -> dict[str, Any]:
+    taken_at = None if request.taken_at is None else _text(request.taken_at)
+    return {
+        "kind": request.kind.value,
+        "argument": request.argument,
+        "actor": request.actor,
+        "asked_at": _text(request.asked_at),
+        "taken_at": taken_at,
+    }
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
