@@ -167,7 +167,8 @@ class Preview:
         """Say what the figures alone do not show."""
         if self.costs.asked.trouble:
             yield self.costs.asked.trouble
-        if self.costs.unpriced_rows and self.has_cost_budget:
+        tells_later = self.plan.settings.provider.use == "sim"  # a run asks the simulator that it starts
+        if self.costs.unpriced_rows and self.has_cost_budget and not tells_later:
             yield "rows without a known price are not ordered under a cost limit; name it under provider.prices, or say --allow-unpriced"
         if self.image_bytes > self.free_bytes:
             yield "the images may not fit on the disk"
