@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.app import database, journals, vendor
+from batchgen.app import database, journals, trying, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
 from batchgen.app.limiting import argument_of, limits_in
@@ -16,8 +16,11 @@ from batchgen.app.notifying import notify
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
+from batchgen.app.trying import Canary
 from batchgen.app.vendor import require_key
+from batchgen.app.wording import counted
 from batchgen.core.errors import InputError
+from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
@@ -41,6 +44,7 @@ class Wishes:
     until: str | None = None
     record: Path | None = None
     ambiguous_cost: Micros | None = None
+    canary: Canary | None = None
 
     def changes(self, now: datetime) -> tuple[Limit, ...]:
         """Give the limits that a run may change as well while it works."""
@@ -56,7 +60,9 @@ class Wishes:
 Prepare = Callable[[DatabaseThread], None]
 
 
-def wishes(*, budget: str | None, until: str | None, record: Path | None = None, ambiguous_cost: str | None = None) -> Wishes:
+def wishes(
+    *, budget: str | None, until: str | None, record: Path | None = None, ambiguous_cost: str | None = None, canary: Canary | None = None
+) -> Wishes:
     """Read the options of a run; raise InputError when one cannot be meant."""
     cap, allowance = _amount("--budget", budget), _amount("--max-ambiguous-cost", ambiguous_cost)
     try:
@@ -64,7 +70,7 @@ def wishes(*, budget: str | None, until: str | None, record: Path | None = None,
             deadline_after(until, SystemClock().now())
     except ValueError:
         raise InputError(f"--until {until!r} is no time; write 07:30, or an instant like 2026-05-01T07:30") from None
-    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance)
+    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance, canary=canary)
 
 
 def _amount(option: str, text: str | None) -> Micros | None:
@@ -116,9 +122,31 @@ def work(
                 opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
                 wrap=lambda client: wrap(client, key),
             )
-            report = shift.work(watch=watch, fit=fit)
+            report = _tried_first(shift, wishes.canary, stored, watch=watch, fit=fit)
         notify(run, settings, report, diary.get("run"))
         return report
+
+
+def _tried_first(shift: Shift, canary: Canary | None, batch: queries.Batch, *, watch: Watch | None, fit: Fit) -> Report:
+    """Work, but wait for the results of some rows first, where that is wanted and there are more."""
+    engine = shift.thread.engine
+    rows = trying.chosen(engine, batch.id, canary.rows) if canary is not None else frozenset()
+    if canary is None or not rows:
+        return shift.work(watch=watch, fit=fit)
+    begun_at = SystemClock().now()
+    report = replace(shift, only=rows).work(watch=watch, fit=fit)
+    if report.reason != "finished":
+        return report
+    outcome = trying.outcome(engine, batch, rows)
+    is_agreed, objections = canary.agree(outcome), "; ".join(outcome.objections())
+    diary.get("run").info("run.tried", rows=len(rows), failed=outcome.trial.failed, goes_on=is_agreed, detail=objections)
+    if not is_agreed:
+        message = f"{counted(len(rows), 'row')} tried, the rest not ordered" + (f": {objections}" if objections else "")
+        return replace(report, exit_code=Exit.LIMIT, reason=commands.CANARY, message=message)
+    followed = shift.thread.call(lambda c: commands.followed(c, batch.id, since=begun_at)).result()
+    changes = [change for request in followed for change in limits_in(request.argument, now=request.asked_at)]
+    opening = Opening(lasting=followed, actor=shift.opening.actor, process_since=begun_at)
+    return replace(shift, limits=upon(shift.limits, changes), opening=opening).work(watch=watch, fit=fit)
 
 
 def _require_allowance(run: RunSettings, wishes: Wishes) -> None:

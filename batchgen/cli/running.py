@@ -17,6 +17,7 @@ from batchgen.core.errors import InputError
 if TYPE_CHECKING:
     from batchgen.app.reports import Report
     from batchgen.app.runs import Prepare, Wishes
+    from batchgen.app.trying import Outcome
 
 YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
@@ -24,6 +25,8 @@ UNTIL = click.option("--until", metavar="TIME", help="Order nothing after this t
 AMBIGUOUS_COST = click.option(
     "--max-ambiguous-cost", metavar="COST", help="With on_ambiguous: resubmit: what may be bought twice, in all runs of the batch."
 )
+CANARY = """Try N rows first, spread over all models and parameters; show cost, latency and failures by cell; then ask. Without a
+terminal, or with -y, go on by itself, unless more than 10% have no image or they cost over 1.2 times the estimate (exit 5)."""
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -49,6 +52,7 @@ class Money(click.ParamType[Decimal]):
         "batchgen run poster.yaml",
         "batchgen run night.yaml -y --budget 40 --until 07:30",
         "batchgen run big.yaml --only model=gpt-image-2",
+        "batchgen run night.yaml -y --canary 12",
     ],
 )
 @MANIFEST
@@ -60,6 +64,7 @@ class Money(click.ParamType[Decimal]):
 @UNTIL
 @AMBIGUOUS_COST
 @RECORD
+@click.option("--canary", metavar="N", type=click.IntRange(1, 1000), help=CANARY)
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
 def run(
@@ -73,21 +78,24 @@ def run(
     until: str | None,
     max_ambiguous_cost: str | None,
     record: Path | None,
+    canary: int | None,
     confirm_above: Decimal,
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
     from batchgen.app import plans, runs
     from batchgen.app.database import modernize
+    from batchgen.app.trying import Canary
 
     settings = session.settings
     modernize(settings)
-    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
+    is_watched = sys.stdin.isatty() and sys.stderr.isatty()
+    trial = None if canary is None else Canary(rows=canary, agree=partial(_agreed, asks=is_watched and not yes))
+    wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, canary=trial)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
     runs.require_key(preview.plan.settings.provider, settings)
     show_preview(preview)
-    is_watched = sys.stdin.isatty() and sys.stderr.isatty()
     if preview.former and not (yes or is_watched):
         raise InputError(f"{preview.name} was ordered from {preview.former} until now; -y agrees to another host, which gets the key")
     asks = is_watched and not yes and (bool(preview.former) or preview.may_cost_more_than(confirm_above))
@@ -123,6 +131,16 @@ def resume(
     name = batch_named(session.settings, batch)
     wishes = runs.wishes(budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost)
     return _work(session, name, wishes)
+
+
+def _agreed(outcome: "Outcome", *, asks: bool) -> bool:
+    """Show what became of the rows that were tried; ask whether the rest should follow, or else judge by what speaks against it."""
+    from batchgen.app.trying import HEAD
+
+    output.table(HEAD, outcome.table())
+    for objection in outcome.objections():
+        output.say(f"warning: {objection}", err=True)
+    return click.confirm(outcome.question(), err=True) if asks else not outcome.objections()
 
 
 def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare | None" = None) -> int:
