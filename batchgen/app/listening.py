@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from batchgen.app.clock import SystemClock
@@ -19,11 +20,15 @@ _EVERY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a run is told as it begins: limits that an earlier one left it, and those of its own command line. It works under them."""
+    """What a run is told as it begins: limits that an earlier one left it, and those of its own command line. It works under them.
+
+    ``process_since`` is set in a process that has had a run before: a stop asked since is for this one too.
+    """
 
     lasting: Sequence[Request] = ()
     typed: str = ""
     actor: str = ""
+    process_since: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,13 +43,15 @@ class Listener:
 
     async def open(self, opening: Opening) -> None:
         """Note what the run begins with, and follow what was asked before it: a pause that nobody has ended, limits, but never a stop."""
-        for request in opening.lasting:
+        for request in (asked for asked in opening.lasting if asked.kind.is_typed):
             diary.get("run").warning("run.limited", by=request.actor, asked_at=request.asked_at.isoformat(), detail=f"still: {request}")
         await self._take(opening.lasting)
         if opening.typed:
             await self._note_start(opening)
         waiting = await self._waiting()
-        self._outdated |= {request.id for request in waiting if request.kind is Kind.STOP}
+        since = opening.process_since
+        stops = (request for request in waiting if request.kind is Kind.STOP)
+        self._outdated |= {request.id for request in stops if since is None or request.asked_at < since}
         pause = await asyncio.wrap_future(self.thread.call(lambda c: commands.pause(c, self.batch_id), repeatable=True))
         if pause is not None and pause.taken_at is not None:
             self.helm.follow(pause)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.app import database, journals, vendor
+from batchgen.app import database, journals, trying, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
 from batchgen.app.limiting import argument_of, limits_in
@@ -18,8 +18,11 @@ from batchgen.app.shift import Shift, Watch
 from batchgen.app.telling.lookout import Lookout
 from batchgen.app.telling.signs import SignFiles
 from batchgen.app.telling.watching import beside
+from batchgen.app.trying import Canary
 from batchgen.app.vendor import require_key
+from batchgen.app.wording import counted
 from batchgen.core.errors import InputError
+from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
 from batchgen.core.pricing import PriceList
@@ -46,6 +49,7 @@ class Wishes:
     ambiguous_cost: Micros | None = None
     allow_unpriced: bool = False
     signs: SignFiles = field(default_factory=SignFiles)
+    canary: Canary | None = None
 
     def changes(self, now: datetime) -> tuple[Limit, ...]:
         """Give the limits that a run may change as well while it works."""
@@ -62,25 +66,17 @@ class Wishes:
 Prepare = Callable[[DatabaseThread], None]
 
 
-def wishes(
-    *,
-    budget: str | None,
-    until: str | None,
-    record: Path | None = None,
-    ambiguous_cost: str | None = None,
-    allow_unpriced: bool = False,
-    signs: SignFiles | None = None,
-) -> Wishes:
-    """Read the options of a run; raise InputError when one cannot be meant."""
-    signs = signs or SignFiles()
-    signs.require_ours()
+def wishes(*, budget: str | None, until: str | None, ambiguous_cost: str | None = None, besides: Wishes | None = None) -> Wishes:
+    """Read the options of a run that are written as text, ``besides`` the others; raise InputError when one cannot be meant."""
+    besides = besides or Wishes()
+    besides.signs.require_ours()
     cap, allowance = _amount("--budget", budget), _amount("--max-ambiguous-cost", ambiguous_cost)
     try:
         if until is not None:
             deadline_after(until, SystemClock().now())
     except ValueError:
         raise InputError(f"--until {until!r} is no time; write 07:30, or an instant like 2026-05-01T07:30") from None
-    return Wishes(budget=cap, until=until, record=record, ambiguous_cost=allowance, allow_unpriced=allow_unpriced, signs=signs)
+    return replace(besides, budget=cap, until=until, ambiguous_cost=allowance)
 
 
 def _amount(option: str, text: str | None) -> Micros | None:
@@ -134,9 +130,31 @@ def work(
                 opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
                 wrap=lambda client: wrap(client, key),
             )
-            report = shift.work(watch=beside(watch, lookout), fit=fit)
+            report = _tried_first(shift, wishes.canary, stored, watch=beside(watch, lookout), fit=fit)
         lookout.end(report)
         return report
+
+
+def _tried_first(shift: Shift, canary: Canary | None, batch: queries.Batch, *, watch: Watch | None, fit: Fit) -> Report:
+    """Work, but wait for the results of some rows first, where that is wanted and there are more."""
+    engine = shift.thread.engine
+    rows = trying.chosen(engine, batch.id, canary.rows) if canary is not None else frozenset()
+    if canary is None or not rows:
+        return shift.work(watch=watch, fit=fit)
+    begun_at = SystemClock().now()
+    report = replace(shift, only=rows).work(watch=watch, fit=fit)
+    if report.reason != "finished":
+        return report
+    outcome = trying.outcome(engine, batch, rows)
+    is_agreed, objections = canary.agree(outcome), "; ".join(outcome.objections())
+    diary.get("run").info("run.tried", rows=len(rows), failed=outcome.trial.failed, goes_on=is_agreed, detail=objections)
+    if not is_agreed:
+        message = f"{counted(len(rows), 'row')} tried, the rest not ordered" + (f": {objections}" if objections else "")
+        return replace(report, exit_code=Exit.LIMIT, reason=commands.CANARY, message=message)
+    followed = shift.thread.call(lambda c: commands.followed(c, batch.id, since=begun_at)).result()
+    changes = [change for request in followed for change in limits_in(request.argument, now=request.asked_at)]
+    opening = Opening(lasting=followed, actor=shift.opening.actor, process_since=begun_at)
+    return replace(shift, limits=upon(shift.limits, changes), opening=opening).work(watch=watch, fit=fit)
 
 
 def _require_allowance(run: RunSettings, wishes: Wishes) -> None:

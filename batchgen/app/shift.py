@@ -38,8 +38,8 @@ from batchgen.logs import lines as diary
 from batchgen.planning.naming import Namer
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import plans, prospects, queries, runs
-from batchgen.store.ledger import SqlLedger
+from batchgen.store import commands, plans, prospects, queries, runs
+from batchgen.store.ledger import Rows, SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
@@ -70,6 +70,8 @@ class Shift:
     thread: DatabaseThread
     vendor: Vendor
     limits: Limits
+    only: Rows = None
+    """The rows that are tried before the rest; None for all."""
     opening: Opening = field(default_factory=Opening)
     wrap: Wrap = lambda client: client
 
@@ -85,7 +87,8 @@ class Shift:
             engine, account = asyncio.run(self._work(run_id, watch=watch, fit=fit))
             report = self._report(engine, account)
             balance = None if account is None else account.available
-            ending = runs.Ending(stop_reason=report.reason, exit_code=report.exit_code, balance_after=balance)
+            reason = commands.CANARY if self.only is not None and report.reason == "finished" else report.reason
+            ending = runs.Ending(stop_reason=reason, exit_code=report.exit_code, balance_after=balance)
             ending = None if engine.left_orders_open else ending
             log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
             return report
@@ -108,7 +111,7 @@ class Shift:
         shelf.prepare()
         posts_at_once = self._posts_at_once()
         client = self.wrap(self._client(posts_at_once))
-        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id)
+        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id, only=self.only)
         with (
             closing(journals.opened(self.thread, self.folder)) as journal,
             closing(inspector),

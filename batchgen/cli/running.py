@@ -17,6 +17,7 @@ from batchgen.core.errors import InputError
 if TYPE_CHECKING:
     from batchgen.app.reports import Report
     from batchgen.app.runs import Prepare, Wishes
+    from batchgen.app.trying import Outcome
 
 YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 BUDGET = click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
@@ -39,6 +40,8 @@ METRICS = click.option(
     type=click.Path(path_type=Path),
     help="Write figures there every few seconds for node_exporter's textfile collector; end the name in .prom.",
 )
+CANARY = """Try N rows first, spread over all models and parameters; show cost, latency and failures by cell; then ask. Without a
+terminal, or with -y, go on by itself, unless more than 10% have no image or they cost over 1.2 times the estimate (exit 5)."""
 RECORD = click.option("--record", metavar="DIR", type=click.Path(path_type=Path), help="Keep the vendor's answers there, redacted.")
 
 
@@ -65,6 +68,7 @@ class Money(click.ParamType[Decimal]):
         "batchgen run night.yaml -y --budget 40 --until 07:30",
         "batchgen run night.yaml -y --heartbeat-file night.heartbeat --metrics-file night.prom",
         "batchgen run big.yaml --only model=gpt-image-2",
+        "batchgen run night.yaml -y --canary 12",
     ],
 )
 @MANIFEST
@@ -79,6 +83,7 @@ class Money(click.ParamType[Decimal]):
 @RECORD
 @HEARTBEAT
 @METRICS
+@click.option("--canary", metavar="N", type=click.IntRange(1, 1000), help=CANARY)
 @click.option("--confirm-above", type=Money(), default="5", show_default=True, help="Ask, on a terminal only, when the plan may cost more.")
 @pass_session
 def run(
@@ -95,24 +100,26 @@ def run(
     record: Path | None,
     heartbeat_file: Path | None,
     metrics_file: Path | None,
+    canary: int | None,
     confirm_above: Decimal,
 ) -> int:
     """Plan the manifest, store its rows and work until nothing is left. Run it again to go on where it stopped."""
     from batchgen.app import plans, runs
     from batchgen.app.database import modernize
+    from batchgen.app.trying import Canary
 
     settings = session.settings
     modernize(settings)
     signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
-    wishes = runs.wishes(
-        budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced, signs=signs
-    )
+    is_watched = sys.stdin.isatty() and sys.stderr.isatty()
+    trial = None if canary is None else Canary(rows=canary, agree=partial(_agreed, asks=is_watched and not yes))
+    besides = runs.Wishes(record=record, allow_unpriced=allow_unpriced, signs=signs, canary=trial)
+    wishes = runs.wishes(budget=budget, until=until, ambiguous_cost=max_ambiguous_cost, besides=besides)
     preview = plans.preview(manifest, settings, sets=sets, only=only, max_jobs=max_jobs)
     if wishes.budget is not None:
         preview = replace(preview, has_cost_budget=True)
     runs.require_key(preview.plan.settings.provider, settings)
     show_preview(preview)
-    is_watched = sys.stdin.isatty() and sys.stderr.isatty()
     if preview.former and not (yes or is_watched):
         raise InputError(f"{preview.name} was ordered from {preview.former} until now; -y agrees to another host, which gets the key")
     asks = is_watched and not yes and (bool(preview.former) or preview.may_cost_more_than(confirm_above))
@@ -153,10 +160,19 @@ def resume(
     modernize(session.settings)
     name = batch_named(session.settings, batch)
     signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
-    wishes = runs.wishes(
-        budget=budget, until=until, record=record, ambiguous_cost=max_ambiguous_cost, allow_unpriced=allow_unpriced, signs=signs
-    )
+    besides = runs.Wishes(record=record, allow_unpriced=allow_unpriced, signs=signs)
+    wishes = runs.wishes(budget=budget, until=until, ambiguous_cost=max_ambiguous_cost, besides=besides)
     return _work(session, name, wishes)
+
+
+def _agreed(outcome: "Outcome", *, asks: bool) -> bool:
+    """Show what became of the rows that were tried; ask whether the rest should follow, or else judge by what speaks against it."""
+    from batchgen.app.trying import HEAD
+
+    output.table(HEAD, outcome.table())
+    for objection in outcome.objections():
+        output.say(f"warning: {objection}", err=True)
+    return click.confirm(outcome.question(), err=True) if asks else not outcome.objections()
 
 
 def _work(session: Session, batch: str, wishes: "Wishes", *, prepare: "Prepare | None" = None) -> int:

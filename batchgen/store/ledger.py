@@ -21,6 +21,9 @@ from batchgen.store.faults import translated
 from batchgen.store.recorder import Recorder
 from batchgen.store.writer import DatabaseThread
 
+Rows = frozenset[int] | None
+"""The job rows that are meant; None for all of the batch."""
+
 
 def in_state(state: State) -> ColumnElement[bool]:
     """Write the condition with the state as a literal: a bound one would not let the engine see that the partial index fits."""
@@ -28,11 +31,13 @@ def in_state(state: State) -> ColumnElement[bool]:
 
 
 def claim_query(
-    batch_id: int, *, now: datetime, skip: Sequence[int] = (), full_models: Sequence[str] = (), limit: int = 100
+    batch_id: int, *, now: datetime, skip: Sequence[int] = (), full_models: Sequence[str] = (), limit: int = 100, only: Rows = None
 ) -> Select[Any]:
     """Ask for the next planned jobs that are due, in running order; the partial index answers without sorting."""
     due = or_(s.job.c.next_at.is_(None), s.job.c.next_at <= now)
     query = select(s.job).where(s.job.c.batch_id == batch_id, in_state(State.PLANNED), due)
+    if only is not None:
+        query = query.where(s.job.c.id.in_(sorted(only)))
     if skip:
         query = query.where(s.job.c.id.not_in(skip))
     if full_models:
@@ -41,9 +46,10 @@ def claim_query(
 
 
 class SqlLedger:
-    """The ``Ledger`` of one batch. Every future is done only when its commit is durable."""
+    """The ``Ledger`` of one batch. Every future is done only when its commit is durable. With ``only`` no other rows are claimed."""
 
-    def __init__(self, thread: DatabaseThread, *, batch_id: int, run_id: int | None = None) -> None:
+    def __init__(self, thread: DatabaseThread, *, batch_id: int, run_id: int | None = None, only: Rows = None) -> None:
+        self._only: Final = only
         self._thread: Final = thread
         self._batch_id: Final = batch_id
         self._recorder: Final = Recorder(thread.engine.dialect, run_id=run_id)
@@ -57,12 +63,12 @@ class SqlLedger:
 
     def claim(self, *, limit: int, now: datetime, skip: frozenset[int], full_models: frozenset[str]) -> Future[list[Job]]:
         """Give up to ``limit`` planned jobs that are due, in running order."""
-        query = claim_query(self._batch_id, now=now, skip=sorted(skip), full_models=sorted(full_models), limit=limit)
+        query = claim_query(self._batch_id, now=now, skip=sorted(skip), full_models=sorted(full_models), limit=limit, only=self._only)
         return self._thread.call(lambda connection: [_job(row) for row in connection.execute(query).mappings()], repeatable=True)
 
     def next_due(self, *, without: frozenset[str] = frozenset()) -> Future[datetime | None]:
         """Say when the earliest planned job is due: long ago for one that never waited; None when none is planned."""
-        return self._thread.call(partial(_next_due, self._batch_id, sorted(without)), repeatable=True)
+        return self._thread.call(partial(_next_due, self._batch_id, self._only, sorted(without)), repeatable=True)
 
     def live(self) -> Future[list[Job]]:
         """Give every job that is submitting, submitted or rendered, the one that was ordered first at the head."""
@@ -141,8 +147,10 @@ def _job(row: RowMapping, *, staged: tuple[Image, ...] = ()) -> Job:
     )  # fmt: skip
 
 
-def _next_due(batch_id: int, without: Sequence[str], connection: Connection) -> datetime | None:
+def _next_due(batch_id: int, only: Rows, without: Sequence[str], connection: Connection) -> datetime | None:
     planned = [s.job.c.batch_id == batch_id, in_state(State.PLANNED)]
+    if only is not None:
+        planned.append(s.job.c.id.in_(sorted(only)))
     if without:
         planned.append(s.job.c.model.not_in(without))
     never_waited = select(s.job.c.planned_at).where(*planned, s.job.c.next_at.is_(None)).order_by(s.job.c.position).limit(1)

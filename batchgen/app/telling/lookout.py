@@ -70,7 +70,9 @@ class Lookout:
         return bool(self.run.notify) or self.signs.files.are_wanted
 
     def begin(self, found: Snapshot) -> None:
-        """Tell of the start, and remember what the run found."""
+        """Tell of the start, and remember what the run found; after rows that were tried first the run goes on, and is not told again."""
+        if self._seen is not None:
+            return
         with self._unharmed():
             now = self.clock.monotonic()
             self._seen = self._cleaned(found)
