@@ -304,6 +304,7 @@ def test_a_row_retried_in_the_middle_of_a_run_is_picked_up(cli: CommandLine, sta
 
     (allowed, ordered) = [row for row in cli("events", "--key", failed["key"], "--jsonl").lines if row["seq"] >= 4][:2]
     assert 0 == retried.code
+    assert f"process {run.pid} orders them" in retried.out
     assert is_working
     assert ("retry_allowed", "submit_started") == (allowed["event"], ordered["event"])
     assert _at(ordered["at"]) - _at(allowed["at"]) <= SOON
