@@ -52,6 +52,13 @@ def retry(settings: Settings, found: Selection, *, reason: str) -> int:
     return _decide(settings, found, e.RetryAllowed(reason=_word(reason), detail=reason))
 
 
+def way_on(settings: Settings, found: Selection) -> str:
+    """Say who orders what was allowed: the process that works on the batch, or what to type where none does."""
+    with reading(settings) as engine:
+        run = living(engine, found.batch_id, now=SystemClock().now())
+    return f"next: {database.command(settings)} resume {found.batch}" if run is None else f"process {run['pid']} orders them"
+
+
 def cancel(settings: Settings, found: Selection, *, reason: str) -> int:
     """Drop each row for which nothing was sent; give how many were dropped."""
     return _decide(settings, found, e.JobCancelled(reason=_word(reason), detail=reason))

@@ -28,12 +28,14 @@ def argument_of(changes: Sequence[Limit]) -> str:
 
 
 def limits_in(argument: str, *, now: datetime) -> tuple[Limit, ...]:
-    """Read what ``argument_of`` wrote."""
+    """Read what ``argument_of`` wrote; raise InputError for what it did not write."""
     words = argument.split()
-    return limits_of(dict(zip(words[::2], words[1::2], strict=True)), now=now)
+    return limits_of(dict(zip(words[::2], [*words[1::2], ""], strict=False)), now=now)
 
 
 def _read(option: str, value: str, now: datetime) -> Limit:
+    if option not in _OPTIONS:
+        raise InputError(f"{option} is no limit that can be changed")
     read, example = _OPTIONS[option]
     try:
         return read(value, now)

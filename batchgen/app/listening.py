@@ -8,7 +8,7 @@ from typing import Final
 
 from batchgen.app.clock import SystemClock
 from batchgen.app.limiting import limits_in
-from batchgen.core.errors import StoreError
+from batchgen.core.errors import InputError, StoreError
 from batchgen.core.steering import Kind, Request
 from batchgen.logs import lines as diary
 from batchgen.store import commands
@@ -73,15 +73,17 @@ class Listener:
         await asyncio.wrap_future(self.thread.call(lambda c: commands.ask(c, self.batch_id, start)))
 
     async def _waiting(self) -> Sequence[Request]:
-        waiting = await asyncio.wrap_future(self.thread.call(lambda c: commands.waiting(c, self.batch_id), repeatable=True))
-        return [request for request in waiting if request.id not in self._outdated]
+        return await asyncio.wrap_future(self.thread.call(lambda c: commands.waiting(c, self.batch_id), repeatable=True))
 
     async def _follow(self, requests: Sequence[Request]) -> None:
         """Follow each request, then note that; a death in between has it followed once more, which changes nothing."""
-        for request in requests:
-            if request.id not in self._outdated:
+        heard = [request for request in requests if request.id not in self._outdated]
+        for request in heard:
+            try:
                 self.helm.follow(request, limits_in(request.argument, now=request.asked_at) if request.kind is Kind.LIMIT else ())
-        await self._take([request for request in requests if request.id not in self._outdated])
+            except InputError as error:  # a later version wrote it
+                diary.get("run").warning("run.not_understood", request=str(request), why=str(error))
+        await self._take(heard)
 
     async def _take(self, requests: Sequence[Request]) -> None:
         if requests:

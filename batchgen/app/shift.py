@@ -121,18 +121,18 @@ class Shift:
             ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
-            heart = asyncio.create_task(self._beat(run_id, journal, engine.bearing))
+            senses = [asyncio.create_task(self._beat(run_id, journal, engine.bearing))]
             listener = self._listener(engine)
-            await listener.open(self.opening)
-            ear = asyncio.create_task(listener.listen())
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
+                    await listener.open(self.opening)
+                    senses.append(asyncio.create_task(listener.listen()))
                     await self._open_account(engine, ports.client, run_id)
                     await engine.run()
                     return engine, await self._close_account(ports.client, engine)
                 finally:
-                    heart.cancel()
-                    ear.cancel()
+                    for sense in senses:
+                        sense.cancel()
                     self._mark(journal)
                     await client.close()
 

@@ -79,7 +79,7 @@ def limit(settings: Settings, batch: str | None, typed: Mapping[str, str]) -> It
         is_asked = any(type(change) is type(after) for change in changes)
         yield f"{name} {was}" + (f" -> {told(after, unit)[1]}" if is_asked else "")
     if now.run is None:
-        yield f"nothing runs on {now.batch.name}; " + ("its next run takes this" if changes else "so would its next run work")
+        yield f"nothing runs on {now.batch.name}; " + ("its next run takes this" if changes else "its next run works under these")
 
 
 def look(settings: Settings, batch: str | None) -> Standing:

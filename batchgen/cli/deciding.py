@@ -27,13 +27,13 @@ YES = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 @pass_session
 def retry(session: Session, batch: str | None, keys: tuple[str, ...], state: str, reason_word: str | None, reason: str, yes: bool) -> int:
     """Allow failed (or cancelled) jobs to be ordered once more. Each is a recorded decision to buy again."""
-    from batchgen.app import database, deciding
+    from batchgen.app import deciding
 
     found = deciding.select(session.settings, batch, keys=keys, states=(State(state),), reason_word=reason_word)
     if not _agreed(found, "order once more", yes=yes):
         return 0
     changed = deciding.retry(session.settings, found, reason=reason)
-    output.tell(f"{changed} of {len(found.jobs)} are planned again; next: {database.command(session.settings)} resume {found.batch}")
+    output.tell(f"{changed} of {len(found.jobs)} are planned again; {deciding.way_on(session.settings, found)}")
     return 0
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import postgres
 from tests.support.cli import CommandLine, Vendor, open_vendor
+
+__all__ = ["postgres"]
 
 StartVendor = Callable[..., Vendor]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.acceptance.conftest import StartVendor
 from tests.support.cli import CommandLine, Vendor, study, wait_until
+from tests.support.databases import postgres_url
 
 SOON = timedelta(seconds=2)
 MANY = [f"picture {number}" for number in range(400)]
@@ -150,6 +151,44 @@ def test_a_stop_while_nothing_runs_stops_nothing(cli: CommandLine, vendor: Vendo
     assert [] == _requests(cli)
 
 
+def test_a_stop_that_came_too_late_stops_no_later_run(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """A run that hangs does not follow, which is told; it is killed, and the next run works to the end."""
+    vendor = start_vendor()
+    cli.write(study(vendor.url, MANY[:40], limits={"in_flight": 1}))
+
+    with cli.background("run", "study.yaml", "-y") as run:
+        wait_until(lambda: vendor.posts >= 2)
+        run.send_signal(signal.SIGSTOP)
+        asked = cli("stop")
+        run.send_signal(signal.SIGKILL)
+        cli.finish(run)
+    done = cli("resume", "-y")
+
+    assert f"process {run.pid} on" in asked.out
+    assert "has not followed yet" in asked.out
+    assert done.code in {0, 3}
+    assert "planned" not in cli.states()
+    assert [None] == [row["detail"]["taken_at"] for row in _requests(cli)]
+    assert [] == _steering(cli)["waiting"]
+
+
+@pytest.mark.postgres
+def test_a_run_on_postgresql_is_steered_as_well(cli: CommandLine, start_vendor: StartVendor, postgres: str) -> None:
+    """The requests are rows there too: paused, limited and stopped within two seconds each."""
+    vendor, db = start_vendor(), ("--db", postgres_url(postgres))
+    cli.write(study(vendor.url, MANY, limits={"in_flight": 1}))
+
+    with cli.background(*db, "run", "study.yaml", "-y") as run:
+        wait_until(lambda: vendor.posts >= 2)
+        answers = [cli(*db, *words) for words in (["pause"], ["limit", "--in-flight", "3"], ["unpause"], ["stop"])]
+        done = cli.finish(run)
+
+    rows = [row for row in cli(*db, "events", "--jsonl").lines if row["event"].endswith("_asked")]
+    assert [0, 0, 0, 0, 5] == [*(answer.code for answer in answers), done.code]
+    assert ["pause_asked", "limit_asked", "unpause_asked", "stop_asked"] == [row["event"] for row in rows]
+    assert all(_at(row["detail"]["taken_at"]) - _at(row["at"]) <= SOON for row in rows)
+
+
 def test_limits_of_a_running_process_change(cli: CommandLine, start_vendor: StartVendor) -> None:
     """What it was and is, within two seconds, for all four limits; a budget below what is spent ends the run."""
     vendor = start_vendor()
@@ -265,6 +304,7 @@ def test_a_row_retried_in_the_middle_of_a_run_is_picked_up(cli: CommandLine, sta
 
     (allowed, ordered) = [row for row in cli("events", "--key", failed["key"], "--jsonl").lines if row["seq"] >= 4][:2]
     assert 0 == retried.code
+    assert f"process {run.pid} orders them" in retried.out
     assert is_working
     assert ("retry_allowed", "submit_started") == (allowed["event"], ordered["event"])
     assert _at(ordered["at"]) - _at(allowed["at"]) <= SOON

@@ -1,11 +1,12 @@
-"""A real PostgreSQL for the contract suites that need one."""
+"""A real PostgreSQL for the contract suites that need one, and job tables on either engine."""
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.databases import postgres_server
+from tests.support.databases import OpenTable, Table, opened, postgres_server, postgres_url, sqlite_url
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,17 @@ def postgres() -> Iterator[str]:
         pytest.skip("the packaged PostgreSQL server is not installed")
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def open_table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenTable]:
+    """Plan rows in a fresh database and open a table on them."""
+    url = sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url(request.getfixturevalue("postgres"))
+    with opened(url) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def table(open_table: OpenTable) -> Table:
+    """Open a table of one planned row."""
+    return open_table(1)

@@ -1,8 +1,7 @@
 """Requests of operators, kept for the run that works or the next one, on SQLite and on PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -10,23 +9,9 @@ from sqlalchemy import Connection
 
 from batchgen.core.steering import Kind, Request
 from batchgen.store import commands, runs
-from tests.support.databases import START, OpenTable, Table, opened, postgres_url, sqlite_url
+from tests.support.databases import START, OpenTable, Table
 
 T = TypeVar("T")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def open_table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenTable]:
-    """Plan rows in a fresh database and open a table on them."""
-    url = sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url(request.getfixturevalue("postgres"))
-    with opened(url) as open_one:
-        yield open_one
-
-
-@pytest.fixture
-def table(open_table: OpenTable) -> Table:
-    """Open a table of one planned row."""
-    return open_table(1)
 
 
 def _in(table: Table, work: Callable[[Connection], T]) -> T:

@@ -33,6 +33,13 @@ def test_what_a_request_keeps_means_the_same_a_day_later(limits: tuple[Limit, ..
     assert limits == limits_in(argument_of(limits), now=START + timedelta(days=1))
 
 
+@pytest.mark.parametrize("argument", ["--images 4", "--in-flight", "--in-flight 4 --rate"])
+def test_what_a_later_version_wrote_is_refused(argument: str) -> None:
+    """A limit that is not known, or one without its value."""
+    with pytest.raises(InputError):
+        limits_in(argument, now=START)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
