@@ -37,7 +37,7 @@ from batchgen.logs import lines as diary
 from batchgen.planning.naming import Namer
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import plans, prospects, queries, runs
+from batchgen.store import paces, plans, prospects, queries, runs
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
@@ -45,6 +45,7 @@ from batchgen.worker.engine import Engine
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
+_REMEMBER_EVERY_S: Final = 60.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POSTS: Final = 8
 _MOST_POSTS: Final = 64
@@ -116,6 +117,7 @@ class Shift:
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
             heart = asyncio.create_task(self._beat(run_id, journal, engine.bearing))
+            memory = asyncio.create_task(self._remember(plan.vendor, engine))
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await self._open_account(engine, ports.client, run_id)
@@ -123,6 +125,8 @@ class Shift:
                     return engine, await self._close_account(ports.client, engine)
                 finally:
                     heart.cancel()
+                    memory.cancel()
+                    await self._note_pace(plan.vendor, engine)
                     self._mark(journal)
                     await client.close()
 
@@ -201,6 +205,18 @@ class Shift:
                 return
             await asyncio.to_thread(self._mark, journal)
 
+    async def _remember(self, vendor: str, engine: Engine) -> None:
+        """Write down from time to time how much the vendor is found to bear: a run that dies leaves what it found."""
+        while True:
+            await asyncio.sleep(_REMEMBER_EVERY_S)
+            await self._note_pace(vendor, engine)
+
+    async def _note_pace(self, vendor: str, engine: Engine) -> None:
+        found, at = engine.orderer.places.findings(), SystemClock().now()
+        if found:
+            with suppress(StoreError):  # whoever has something to record finds out
+                await asyncio.wrap_future(self.thread.call(lambda c: paces.keep(c, vendor, found, at=at)))
+
     def _mark(self, journal: OrderJournal) -> None:
         """Note in the journal how far the database has come."""
         with suppress(FileError, StoreError):  # whether disk and database work is found out by the next order
@@ -223,6 +239,7 @@ class Shift:
             failed=count[State.FAILED],
             ambiguous=count[State.AMBIGUOUS],
             in_flight=in_flight,
+            pace=engine.orderer.places.told(),
             waiting=count[State.PLANNED],
             per_minute=rate,
             eta_s=60 * left / rate if rate and left else None,
