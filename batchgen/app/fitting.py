@@ -16,7 +16,7 @@ from batchgen.core.ports import Client, Clock, Journal, Ledger, Library, Log, Sh
 from batchgen.core.pricing import PriceList
 from batchgen.files.library import Planned, ReferenceLibrary
 from batchgen.planning.settings import RunSettings
-from batchgen.store import queries
+from batchgen.store import paces, queries
 from batchgen.store.engine import Database
 from batchgen.worker.agenda import Agenda
 from batchgen.worker.attaching import Attacher
@@ -35,6 +35,7 @@ from batchgen.worker.verdicts import Judge
 _MIN_KEY_CHARS: Final = 16
 """Of a shorter key, four characters would be too much to show."""
 _LONGEST_PAUSE_S: Final = 86_400.0
+_SHORT_PAUSE_S: Final = 1.0
 _LONGEST_SILENCE_S: Final = 900.0
 """How long a vendor may keep us from ordering, and from asking after what is paid; a longer wish is taken for junk."""
 
@@ -66,6 +67,11 @@ class Plan:
     base_url: str
     posts_at_once: int
     key: str | None = field(default=None, repr=False)
+
+    @property
+    def vendor(self) -> str:
+        """Name whom what is learned is about."""
+        return f"{self.dialect.name} {self.base_url}"
 
     @property
     def key_named(self) -> str:
@@ -120,7 +126,7 @@ def engine_of(plan: Plan, ports: Ports, database: Database, threads: Executor, l
         bearing=bearing,
         ask_account=partial(accounting.account_of, ports.client, plan.dialect),
     )
-    agenda, places = Agenda(), SubmitGate(limits=limits, gate=_gate(limits, random, longest_s=_LONGEST_PAUSE_S))
+    agenda, places = Agenda(), _places(plan, database, random)
     orderer = Orderer(steps=steps, ledger=ports.ledger, agenda=agenda, places=places, latencies=latencies, bearing=bearing, doubter=doubter)
     questions = _gate(limits, random, longest_s=_LONGEST_SILENCE_S)
     follower = Follower(steps=steps, agenda=agenda, places=places, questions=questions, latencies=latencies, bearing=bearing)
@@ -145,8 +151,16 @@ def _attacher(plan: Plan, ports: Ports, random: Random, threads: Executor) -> At
         clock=ports.clock,
         random=random,
         threads=threads,
-        vendor=f"{plan.dialect.name} {plan.base_url}",
+        vendor=plan.vendor,
     )
+
+
+def _places(plan: Plan, database: Database, random: Random) -> SubmitGate:
+    """Give what decides over orders. Where the pace is found, allowing less is the answer to throttling, and the pause may be short."""
+    gate = _gate(plan.limits, random, longest_s=_LONGEST_PAUSE_S)
+    if plan.limits.pace.in_flight is None:
+        gate.initial_s = min(gate.initial_s, _SHORT_PAUSE_S)
+    return SubmitGate(limits=plan.limits, gate=gate, found=paces.found(database, plan.vendor))
 
 
 def _gate(limits: Limits, random: Random, *, longest_s: float) -> Gate:

@@ -18,6 +18,8 @@ class Snapshot:
     failed: int
     ambiguous: int
     in_flight: int
+    pace: str
+    """How much is allowed at once and a second, where that is found; empty where it is fixed."""
     waiting: int
     per_minute: float
     eta_s: float | None

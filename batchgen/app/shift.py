@@ -38,7 +38,7 @@ from batchgen.logs import lines as diary
 from batchgen.planning.naming import Namer
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import commands, plans, prospects, queries, runs
+from batchgen.store import commands, paces, plans, prospects, queries, runs
 from batchgen.store.ledger import Rows, SqlLedger
 from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
@@ -48,6 +48,7 @@ from batchgen.worker.progress import Progress
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
+_REMEMBER_EVERY_S: Final = 60.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POSTS: Final = 8
 _MOST_POSTS: Final = 64
@@ -121,7 +122,10 @@ class Shift:
             ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
-            senses = [asyncio.create_task(self._beat(run_id, journal, engine.bearing))]
+            senses = [
+                asyncio.create_task(self._beat(run_id, journal, engine.bearing)),
+                asyncio.create_task(self._remember(plan.vendor, engine)),
+            ]
             listener = self._listener(engine)
             with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
@@ -133,6 +137,7 @@ class Shift:
                 finally:
                     for sense in senses:
                         sense.cancel()
+                    await self._note_pace(plan.vendor, engine)
                     self._mark(journal)
                     await client.close()
 
@@ -229,6 +234,18 @@ class Shift:
                 return
             await asyncio.to_thread(self._mark, journal)
 
+    async def _remember(self, vendor: str, engine: Engine) -> None:
+        """Write down from time to time how much the vendor is found to bear: a run that dies leaves what it found."""
+        while True:
+            await asyncio.sleep(_REMEMBER_EVERY_S)
+            await self._note_pace(vendor, engine)
+
+    async def _note_pace(self, vendor: str, engine: Engine) -> None:
+        found, at = engine.orderer.places.findings(), SystemClock().now()
+        if found:
+            with suppress(StoreError):  # whoever has something to record finds out
+                await asyncio.wrap_future(self.thread.call(lambda c: paces.keep(c, vendor, found, at=at)))
+
     def _mark(self, journal: OrderJournal) -> None:
         """Note in the journal how far the database has come."""
         with suppress(FileError, StoreError):  # whether disk and database work is found out by the next order
@@ -252,6 +269,7 @@ class Shift:
             failed=count[State.FAILED],
             ambiguous=count[State.AMBIGUOUS],
             in_flight=in_flight,
+            pace=engine.orderer.places.told(),
             waiting=count[State.PLANNED],
             per_minute=rate,
             eta_s=60 * left / rate if rate and left else None,

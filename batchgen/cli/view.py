@@ -36,7 +36,7 @@ def one_line(now: Snapshot) -> str:
         f"{now.done} of {now.total} done",
         f"{now.failed} failed" if now.failed else "",
         f"{now.ambiguous} ambiguous" if now.ambiguous else "",
-        f"{now.in_flight} in flight",
+        f"{now.in_flight} in flight" + (f" ({now.pace})" if now.pace else ""),
         f"{now.waiting} waiting",
         f"{now.per_minute:.0f} images/min" if now.per_minute else "",
         f"about {duration(now.eta_s)} left" if now.eta_s is not None else "",
@@ -85,6 +85,8 @@ def _drawn(now: Snapshot, width: int) -> "Group":
     ):
         counts.append(f"  {number} ", style=style if number else "dim")
         counts.append(word, style="" if number else "dim")
+    if now.pace and counts.cell_len + len(now.pace) + 3 < width:
+        counts.append(f"  ({now.pace})", style="dim")
     eta = "" if now.eta_s is None else f" · about {duration(now.eta_s)} left"
     oldest = f" · oldest task {duration(now.oldest_task_s)}" if now.oldest_task_s else ""
     pace = f"  {now.per_minute:.0f} images/min · {size(now.saved_bytes)} · cost {now.cost}{eta}{oldest}"

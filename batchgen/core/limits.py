@@ -14,7 +14,7 @@ AmbiguousPolicy = Literal["hold", "reconcile", "resubmit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How many at once and how often. ``submits_per_s`` None means no limit of ours."""
+    """How many at once and how often: ``in_flight`` None means as many as the vendor bears, ``submits_per_s`` None no limit of ours."""
 
     in_flight: int | None = None
     submits_per_s: float | None = None
@@ -25,6 +25,14 @@ class Cap(NamedTuple):
 
     cost: Micros | None = None
     orders: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """How much a vendor was found to bear. ``submits_per_s`` None means that no limit was met."""
+
+    in_flight: float
+    submits_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from batchgen.core.limits import AmbiguousPolicy
 from batchgen.planning.reader import Null
 from batchgen.planning.scalars import (
     Amount,
+    AutoCount,
     Count,
     Deadline,
     Duration,
@@ -341,8 +342,8 @@ class Halt(Section):
 class LimitSection(Section):
     """How much at once, how fast, how long and how far."""
 
-    in_flight: Count = 4
-    """Remote tasks alive at once."""
+    in_flight: AutoCount = None
+    """Remote tasks alive at once, or auto: as many as the vendor is found to bear (default)."""
     submit_rate: Rate | None = None
     """Orders a second, minute or hour."""
     per_model: dict[str, ModelLimits] = Field(default_factory=dict)

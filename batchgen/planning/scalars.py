@@ -72,6 +72,14 @@ def count(value: object) -> int:
     return int(word)
 
 
+def count_or_auto(value: object) -> int | None:
+    """Take a whole number from 1, or the word ``auto`` for None."""
+    word = text(value)
+    if word != "auto" and (not _COUNT.fullmatch(word) or int(word) < 1):
+        raise wrong(f"must be a whole number from 1, or auto, not {_shown(word)}")
+    return None if word == "auto" else int(word)
+
+
 def whole(value: object) -> int:
     """Take a whole number from 0."""
     word = text(value)
@@ -148,6 +156,11 @@ Text = Annotated[str, BeforeValidator(text), WithJsonSchema(_SCALAR_SCHEMA)]
 Literally = Annotated[str, BeforeValidator(literal_text), WithJsonSchema(_SCALAR_SCHEMA)]
 Name = Annotated[str, BeforeValidator(name), WithJsonSchema({**_SCALAR_SCHEMA, "minLength": 1, "maxLength": 200})]
 Count = Annotated[int, BeforeValidator(count), WithJsonSchema({"type": "integer", "minimum": 1})]
+AutoCount = Annotated[
+    int | None,
+    BeforeValidator(count_or_auto),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}], "default": "auto"}),
+]
 Whole = Annotated[int, BeforeValidator(whole), WithJsonSchema({"type": "integer", "minimum": 0})]
 Duration = Annotated[float, BeforeValidator(duration_s), WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$"})]
 Rate = Annotated[float, BeforeValidator(rate), WithJsonSchema({"type": "string", "pattern": rf"^{_RATE.pattern}$"})]

@@ -119,7 +119,8 @@ class RunSettings(_Part):
     provider: ProviderSettings
     output: OutputSettings
     references: Mapping[str, ReferenceSettings] = Field(default_factory=dict)
-    in_flight: int
+    in_flight: int | None = None
+    """None: as many as the vendor is found to bear."""
     submits_per_s: float | None = None
     per_model: Mapping[str, PaceSettings] = Field(default_factory=dict)
     submit_timeout_s: float

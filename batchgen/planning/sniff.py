@@ -84,7 +84,7 @@ prompts:
 output:
   dir: out/{{{{ batch }}}}
 limits:
-  in_flight: 4                 # remote tasks alive at once
+  in_flight: auto              # remote tasks alive at once: as many as the vendor is found to bear, or a number
   budget: {{jobs: 100}}          # a hard stop; `cost: 5` stops at an amount
 """
 

@@ -4,7 +4,6 @@ Standard library only and cheap to import, so that a command can build the objec
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +12,15 @@ from pathlib import Path
 
 from batchgen.sim.faults import FAULTS, FaultError, FaultPlan
 from batchgen.sim.profiles import PROFILES
-
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|min))?")
+from batchgen.sim.steps import StepError, per_second, step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimOptions:
     """Hold everything a simulator needs to know; `balance` and `revoke_after` default to the profile's.
 
-    `submit_rate` is in requests a second; None means no limit. `key_quota` 0 means no cap.
+    `submit_rate` is in requests a second; None means no limit, as for `max_in_flight`. `key_quota` 0 means no cap.
+    `steps` change these two while it serves, as `sim.steps` reads them.
     """
 
     port: int = 0
@@ -32,7 +31,9 @@ class SimOptions:
     fsync: bool = True
     latency_s: float = 1.0
     max_running: int = 64
+    max_in_flight: int | None = None
     submit_rate: float | None = None
+    steps: tuple[str, ...] = ()
     price_scale: Decimal = Decimal(1)
     balance: Decimal | None = None
     key_quota: Decimal = Decimal(0)
@@ -49,7 +50,7 @@ class SimOptions:
 
     def argv(self) -> list[str]:
         """Return the command line that `options` reads back into an equal object."""
-        words = [f"--fault={fault}" for fault in self.faults]
+        words = [f"--fault={fault}" for fault in self.faults] + [f"--step={step}" for step in self.steps]
         for flag, value in (
             ("port", self.port),
             ("profile", self.profile),
@@ -57,6 +58,7 @@ class SimOptions:
             ("ledger", self.ledger),
             ("latency", self.latency_s),
             ("max-running", self.max_running),
+            ("max-in-flight", self.max_in_flight),
             ("submit-rate", self.submit_rate),
             ("price-scale", self.price_scale),
             ("balance", self.balance),
@@ -80,7 +82,7 @@ def options(argv: Sequence[str], *, prog: str = "python -m batchgen.sim") -> Sim
     if chosen.pop("list_faults"):
         sys.stdout.write(fault_table())
         parser.exit()
-    made = SimOptions(**chosen | {"faults": tuple(chosen["faults"])})
+    made = SimOptions(**chosen | {"faults": tuple(chosen["faults"]), "steps": tuple(chosen["steps"])})
     try:
         made.plan()
     except FaultError as error:
@@ -113,7 +115,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     add("--no-fsync", dest="fsync", action="store_false", help="flush the ledger to the kernel only")
     add("--latency", dest="latency_s", type=_seconds, metavar="S", help="median of a gpt-image-2 picture (default: 1)")
     add("--max-running", type=_count, metavar="N", help="tasks, and synchronous calls, at once; the rest wait (default: 64)")
+    add("--max-in-flight", type=_count, metavar="N", help="unfinished tasks and synchronous calls; a further one is throttled")
     add("--submit-rate", type=_per_second, metavar="N/s", help="paid calls let through, as 5/s or 60/min")
+    add(
+        "--step",
+        dest="steps",
+        type=_step,
+        action="append",
+        default=[],
+        metavar="S:LIMIT=N",
+        help="change in_flight or submit_rate later; repeatable",
+    )
     add("--price-scale", type=_amount, metavar="X", help="multiply every price (default: 1)")
     add("--balance", type=_amount, metavar="X", help="JimiCoin in the account (default: 1000)")
     add("--key-quota", type=_amount, metavar="X", help="spending cap of the key (default: none)")
@@ -155,7 +167,15 @@ def _amount(text: str) -> Decimal:
 
 
 def _per_second(text: str) -> float:
-    match = _RATE.fullmatch(text)
-    if match is None or not float(match[1]):
-        raise argparse.ArgumentTypeError(f"'{text}' is no rate; write 5/s or 60/min")
-    return float(match[1]) / (60 if match[2] == "min" else 1)
+    try:
+        return per_second(text)
+    except StepError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _step(text: str) -> str:
+    try:
+        step(text)
+    except StepError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

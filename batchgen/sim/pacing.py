@@ -13,17 +13,16 @@ class Bucket:
     """Let through `rate` requests a second, with a burst of one second's worth."""
 
     def __init__(self, rate: float | None) -> None:
-        self._rate = rate
-        self._burst = max(1.0, rate or 0)
-        self._left = self._burst
+        self._left = max(1.0, rate or 0)
         self._at = -math.inf
+        self.rate = rate
 
     def take(self, now: float) -> bool:
         """Return whether one more request fits at this instant, and count it."""
-        if self._rate is None:
+        if self.rate is None:
             return True
         if now > self._at:
-            self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+            self._left = min(max(1.0, self.rate), self._left + (now - self._at) * self.rate)
             self._at = now
         if self._left < 1:
             return False

@@ -21,6 +21,7 @@ from batchgen.sim.options import SimOptions
 from batchgen.sim.order import Order, Refusal
 from batchgen.sim.pacing import Bucket, Slots, spread
 from batchgen.sim.profiles import PROFILES
+from batchgen.sim.steps import in_force, step
 from batchgen.sim.task import COMPLETED, ENDINGS, Task
 
 STRETCHES = {"task.slow": 5.0, "task.stuck": 604800.0}
@@ -59,6 +60,9 @@ class Vendor:
         self._balance = profile.balance if terms.balance is None else terms.balance
         self._revoke_after = profile.revoke_after if terms.revoke_after is None else terms.revoke_after
         self._bucket = Bucket(terms.submit_rate)
+        self._steps = [step(text) for text in terms.steps]
+        self._first_at: float | None = None
+        self._alive_until: list[float] = []
         self._tasks: dict[str, Task] = {}
         self._copies: Counter[str] = Counter()
         self._submits_by_key: Counter[str] = Counter()
@@ -75,8 +79,18 @@ class Vendor:
         return self._revoke_after is None or self._submits_by_key[key] < self._revoke_after
 
     def admits(self) -> bool:
-        """Count one submit against the rate limit and return whether it fits."""
-        return self._bucket.take(self._now())
+        """Return whether one more submit fits under the limits of this instant, and count it against the rate."""
+        now = self._now()
+        self._first_at = now if self._first_at is None else self._first_at
+        most = in_force(self._terms.max_in_flight, self._steps, "in_flight", now - self._first_at)
+        self._bucket.rate = in_force(self._terms.submit_rate, self._steps, "submit_rate", now - self._first_at)
+        return (most is None or self._alive() < most) and self._bucket.take(now)
+
+    def _alive(self) -> int:
+        """Count what is not finished: tasks, queued ones too, and synchronous calls."""
+        while self._alive_until and self._alive_until[0] <= self._now():
+            heapq.heappop(self._alive_until)
+        return len(self._alive_until)
 
     def accept(self, key: str, wanted: Order | Refusal) -> Task | Refusal:
         """Bill and queue a task, or refuse it; an accepted task is in the ledger file when this returns."""
@@ -94,7 +108,9 @@ class Vendor:
             return wanted
         latency_s = self._latency("sync latency", wanted)
         self._held += wanted.cost
-        return Sale(order=wanted, latency_s=latency_s, ends_at=self._counter.next(self._now(), latency_s) + latency_s)
+        sale = Sale(order=wanted, latency_s=latency_s, ends_at=self._counter.next(self._now(), latency_s) + latency_s)
+        heapq.heappush(self._alive_until, sale.ends_at)
+        return sale
 
     def finish(self, sale: Sale) -> Task:
         """Charge a synchronous call that succeeded; its line is in the ledger file when this returns."""
@@ -196,6 +212,7 @@ class Vendor:
             ends_at=starts_at + runs_s,
         )
         self._tasks[task.task_id] = task
+        heapq.heappush(self._alive_until, task.ends_at)
         if line.ending != COMPLETED:
             heapq.heappush(self._refundable, (task.ends_at, task.task_id))
         return task

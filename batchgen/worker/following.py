@@ -164,6 +164,7 @@ class Follower:
             self.bearing.progress.parked -= 1
         elif followed.fresh_urls == 0 and is_bounded and not followed.job.is_answered:
             shape, done_at_s = shape_of(followed.job), asked_at - followed.ordered_at
+            self.places.lasted(followed.job.model, asked_at, done_at_s)
             self.latencies.learn(shape, running_at_s=followed.running_at_s, done_at_s=done_at_s, lasted_s=lasted_s)
         self._leave_place(followed)
         self.agenda.put(followed, self._now())

@@ -3,19 +3,24 @@
 One gate serves everybody who uses the same key, so that one answer "too many requests" quiets all of them at once.
 """
 
+import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from batchgen.core.limits import Limits, Pace
+from batchgen.core.limits import Found, Limits, Pace
 from batchgen.core.retry import Breaker
+from batchgen.worker.pace import FIRST_IN_FLIGHT, FIRST_RATE, MOST_IN_FLIGHT, START_BELOW, Lane, Slowness, lane
 
 _THROTTLE_MAX_S = 120.0
 _JITTER = 0.2
 _DOUBTS = 5
 _DOUBTS_WITHIN_S = 600.0
-_CUT = 0.7
-_GROWTH = 0.25
+_HOLD_S = 30.0
+"""After an order or a task that failed, no allowance grows for so long."""
+_CHANCE = 0.05
+"""Refusals that meet one model alone are laid to it once so many in a row would be less likely than this if they met any order."""
 
 
 @dataclass(slots=True)
@@ -71,47 +76,65 @@ class SubmitGate:
     tasks: Breaker = field(default_factory=Breaker)
     """Tasks that end without an image, whether or not orders are taken."""
     _doubted_at: deque[float] = field(default_factory=lambda: deque(maxlen=_DOUBTS))
-    in_flight: dict[str, int] = field(default_factory=dict)
-    total: int = 0
-    _allowed: float = 0.0
-    _next_slot: dict[str, float] = field(default_factory=dict)
+    found: Mapping[str, Found] = field(default_factory=dict)
+    """What earlier runs found that the vendor bears, by model; "" stands for all together."""
+    _key: Lane = field(init=False)
+    _lanes: dict[str, Lane] = field(default_factory=dict)
+    _slowness: dict[str, Slowness] = field(default_factory=dict)
+    _refused: tuple[str, int] = ("", 0)
+    """The model that the latest refusals met, and how many of them in a row."""
+    _held_until: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self._allowed = float(self.limits.pace.in_flight or 1_000_000)
+        self._key = self._opened("")
+        self._lanes = {model: self._opened(model) for model in self.limits.per_model}
+
+    @property
+    def is_finding(self) -> bool:
+        """Say whether the number in flight is found, and not fixed."""
+        return self.limits.pace.in_flight is None
+
+    @property
+    def total(self) -> int:
+        """Count what is alive."""
+        return self._key.total
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """Count what is alive of each model."""
+        return {model: found.total for model, found in self._lanes.items()}
+
+    def look(self, now: float) -> None:
+        """Let time pass while rows wait to be ordered: an allowance that holds them back grows, unless trouble speaks against it."""
+        is_slow = any(slowness.is_slow for slowness in self._slowness.values())
+        may_grow = self.gate.is_open(now) and now >= self._held_until and not is_slow
+        for each in (self._key, *self._lanes.values()):
+            each.look(now, may_grow=may_grow)
 
     def keep_to(self, limits: Limits, now: float) -> None:
         """Go on under other limits: at once as many as they allow, unless the vendor has made us cut down; no slot lies further off."""
-        was_whole = self._allowed >= float(self.limits.pace.in_flight or 1_000_000)
-        ceiling = float(limits.pace.in_flight or 1_000_000)
         self.limits = limits
-        self._allowed = ceiling if was_whole else min(self._allowed, ceiling)
-        gap_s = 1.0 / limits.pace.submits_per_s if limits.pace.submits_per_s else 0.0
-        self._next_slot[""] = min(self._next_slot.get("", 0.0), now + gap_s)
+        self._key.keep_to(now, most=limits.pace.in_flight or math.inf, most_rate=limits.pace.submits_per_s or math.inf)
 
     def room(self) -> int:
         """Say how many more orders the in-flight limit allows."""
         if self.breaker.is_probing or self.doubts.is_probing or self.tasks.is_probing:
             return 1 if self.total == 0 else 0
-        return max(0, int(self._allowed) - self.total)
+        return max(0, self._key.places - self.total)
 
     def full_models(self) -> frozenset[str]:
         """Name the models whose own in-flight limit is reached."""
-        return frozenset(
-            model
-            for model, pace in self.limits.per_model.items()
-            if pace.in_flight is not None and self.in_flight.get(model, 0) >= pace.in_flight
-        )
+        return frozenset(model for model, own in self._lanes.items() if own.total >= own.places)
 
     def opens_at(self, model: str | None = None) -> float:
         """Give the monotonic instant from which one more order (of that model) may go out."""
-        return max(self.gate.shut_until, self._next_slot.get("", 0.0), self._next_slot.get(model or "", 0.0))
+        own = self._lanes.get(model or "")
+        return max(self.gate.shut_until, self._key.opens_at, own.opens_at if own else 0.0)
 
     def enter(self, model: str, now: float) -> None:
         """Count one order as out and take its slot in the rates."""
-        self._count(model, 1)
-        self._take_slot("", self.limits.pace, now)
-        if model in self.limits.per_model:
-            self._take_slot(model, self.limits.per_model[model], now)
+        for each in (self._key, self._lane_of(model)):
+            each.enter(now)
 
     def adopt(self, model: str) -> None:
         """Count a task that an earlier run left with the vendor."""
@@ -121,23 +144,50 @@ class SubmitGate:
         """Count one task as no longer alive at the vendor."""
         self._count(model, -1)
 
-    def accepted(self) -> None:
-        """Note success: breakers close, and the allowance grows back by a quarter of an order."""
+    def accepted(self, model: str, now: float, *, asked_at: float) -> None:
+        """Note an order that was taken: breakers close, and the lanes know more of what the vendor bears."""
         self.answered()
         self.gate.passed()
-        ceiling = float(self.limits.pace.in_flight or 1_000_000)
-        self._allowed = min(ceiling, self._allowed + _GROWTH)
+        for each in (self._key, self._lane_of(model)):
+            each.taken(now, asked_at=asked_at)
 
     def answered(self) -> None:
         """Note a clear answer that is no success: the vendor works."""
         self.breaker.succeeded()
         self.doubts.succeeded()
 
-    def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
-        """Note a throttled order: shut for a while and allow fewer in flight than there were."""
-        if self.gate.is_open(now):
-            self._allowed = max(1.0, min(self._allowed, float(self.total)) * _CUT)
+    def throttled(self, model: str, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
+        """Note a throttled order: shut for a while, and allow less to the key, or to the model when refusals meet that alone."""
+        own, was_own = self._lane_of(model), self._is_own(model)
+        self._refused = (model, 1 + (self._refused[1] if self._refused[0] == model else 0))
+        if self._is_own(model) and not was_own:
+            self._key.pardon()
+        (own if self._is_own(model) else self._key).throttled(now, asked_at=asked_at)
         self.gate.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+
+    def lasted(self, model: str, now: float, lasted_s: float) -> None:
+        """Note how long a task took."""
+        self._slowness.setdefault(model, Slowness()).note(now, lasted_s)
+
+    def findings(self) -> dict[str, Found]:
+        """Give what was found, for the next run: of the key, and of each model that was found to be the narrower one."""
+        if not self.is_finding:
+            return {}
+        lanes = {"": self._key} | {model: own for model, own in self._lanes.items() if own.alive.was_refused}
+        return {model: self._finding(model, each) for model, each in lanes.items() if each.was_taken_from}
+
+    def _finding(self, model: str, own: Lane) -> Found:
+        """Give what a lane found; a run that met no limit leaves what an earlier one found."""
+        before = self.found.get(model, Found(in_flight=0.0))
+        alive = own.alive.value if own.alive.was_refused else max(own.alive.value, before.in_flight)
+        return Found(in_flight=alive, submits_per_s=own.rate.value if own.rate.was_refused else before.submits_per_s)
+
+    def told(self) -> str:
+        """Say in a few words how much is allowed; nothing where it is fixed."""
+        if not self.is_finding:
+            return ""
+        rate = f", {self._key.rate.value:.2g}/s" if self._key.rate.was_refused else ""
+        return f"at most {self._key.places}{rate}"
 
     def failed(self, now: float, why: str, *, retry_after_s: float | None = None) -> None:
         """Note an order that failed for want of a working vendor or network; obey the vendor's wish, if it has one."""
@@ -163,20 +213,46 @@ class SubmitGate:
 
     def slots(self) -> tuple[float, ...]:
         """Give the instants at which the rates allow the next orders."""
-        return tuple(self._next_slot.values())
+        return tuple(each.opens_at for each in (self._key, *self._lanes.values()))
+
+    def _is_own(self, model: str) -> bool:
+        """Say whether it can hardly be chance that the latest refusals all met this model."""
+        whose, times = self._refused
+        return whose == model and (self._lane_of(model).sent / max(1, self._key.sent)) ** times < _CHANCE
 
     def _trip(self, breaker: Breaker, now: float, why: str, *, at_once: bool = False) -> None:
         """Count a failure; answers to orders that were under way when the breaker opened do not open it again."""
         if breaker.is_probing and not self.gate.is_open(now):
             return
+        self._held_until = now + _HOLD_S
         pause_s = breaker.failed(at_once=at_once)
         if pause_s is not None:
             self.gate.shut(now, pause_s, why)
 
     def _count(self, model: str, step: int) -> None:
-        self.total += step
-        self.in_flight[model] = self.in_flight.get(model, 0) + step
+        for each in (self._key, self._lane_of(model)):
+            each.total += step
 
-    def _take_slot(self, name: str, pace: Pace, now: float) -> None:
-        if pace.submits_per_s is not None:
-            self._next_slot[name] = max(now, self._next_slot.get(name, 0.0)) + 1.0 / pace.submits_per_s
+    def _lane_of(self, model: str) -> Lane:
+        if model not in self._lanes:
+            self._lanes[model] = self._opened(model)
+        return self._lanes[model]
+
+    def _opened(self, model: str) -> Lane:
+        """Open the lane of a model, or "" of the key: at its fixed limits, a bit below what was found, or low."""
+        pace = self.limits.per_model.get(model, Pace()) if model else self.limits.pace
+        found = self.found.get(model) if self.is_finding else None
+        first = (None, None) if model or not self.is_finding else (FIRST_IN_FLIGHT, FIRST_RATE)
+        alive, rate = first if found is None else (found.in_flight * START_BELOW, _below(found.submits_per_s) or first[1])
+        is_fixed = pace.in_flight is not None
+        return lane(
+            alive=pace.in_flight if is_fixed else alive,
+            rate=pace.submits_per_s if is_fixed or rate is None else rate,
+            most=pace.in_flight or (MOST_IN_FLIGHT if self.is_finding else math.inf),
+            most_rate=pace.submits_per_s or math.inf,
+            speed=1.0 if found is None else 0.0,
+        )
+
+
+def _below(found: float | None) -> float | None:
+    return None if found is None else found * START_BELOW

@@ -65,6 +65,7 @@ class Orderer:
 
     def next_job(self, now: float) -> Job | None:
         """Take the first claimed row that may be ordered now."""
+        self.places.look(now)
         if self.bearing.paused or self.places.room() <= 0 or now < self.budget_at:
             return None
         full = self._full_models(now)
@@ -151,7 +152,7 @@ class Orderer:
         if not isinstance(answer, r.Accepted):
             job = await self.doubter.decide(job)
         self.budget_at = 0.0
-        self._follow_up(job, answer)
+        self._follow_up(job, answer, asked_at)
         self._blame(job, answer)
 
     def _blame(self, job: Job, answer: SubmitAnswer) -> None:
@@ -209,7 +210,7 @@ class Orderer:
                 return
             case r.Throttled(retry_after_s=retry_after_s):
                 self.bearing.progress.throttled += 1
-                self.places.throttled(now, asked_at=asked_at, retry_after_s=retry_after_s)
+                self.places.throttled(job.model, now, asked_at=asked_at, retry_after_s=retry_after_s)
             case r.Stopped(kind=kind, message=message):
                 self.bearing.vendor_stopped(kind, message)
             case r.Busy(message=message, retry_after_s=retry_after_s):
@@ -230,11 +231,11 @@ class Orderer:
         self.bearing.say(why)
         self.places.failed(now, why, retry_after_s=retry_after_s)
 
-    def _follow_up(self, job: Job, answer: SubmitAnswer) -> None:
+    def _follow_up(self, job: Job, answer: SubmitAnswer, asked_at: float) -> None:
         """Put a job where its state belongs after its order was settled."""
         now = self.steps.clock.monotonic()
         if job.state is State.SUBMITTED:
-            self.places.accepted()
+            self.places.accepted(job.model, now, asked_at=asked_at)
             if job.is_answered:
                 self.places.leave(job.model)
                 self.agenda.put(Followed(job=job, ordered_at=now, holds_place=False), now)

@@ -34,7 +34,7 @@ def test_empty_values_are_absent(desk: Desk) -> None:
     plan = desk.plan("grid:\nzip: null\nexclude: ~\nlimits: {in_flight: , timeout: null}\nprompts: [a, null, ~]\n")
 
     assert [job.prompt for job in plan.jobs()] == ["a", "null", "~"]
-    assert plan.settings.in_flight == 4
+    assert plan.settings.in_flight is None
 
 
 @pytest.mark.parametrize(

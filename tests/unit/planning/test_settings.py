@@ -82,7 +82,7 @@ def test_the_smallest_manifest_has_good_defaults(desk: Desk) -> None:
     assert (settings.provider.use, settings.provider.api_key_env) == ("jimmyai", "JIMMYAI_API_KEY")
     assert settings.provider.base_url == "https://api.viraltok.ai"
     assert (settings.output.sidecar, settings.order, settings.on_ambiguous) == (True, "by_sample", "hold")
-    assert settings.limits(now=NOW) == Limits()
+    assert settings.limits(now=NOW) == Limits(pace=Pace())
 
 
 def test_the_address_can_come_from_the_environment(desk: Desk) -> None:

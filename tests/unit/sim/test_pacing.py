@@ -21,3 +21,13 @@ def test_a_clock_that_steps_back_does_not_fill_a_bucket() -> None:
 
     assert not bucket.take(50.0)
     assert not bucket.take(100.9)
+
+
+def test_a_bucket_follows_its_rate() -> None:
+    """After the rate has risen, the burst is that of the new one."""
+    bucket = Bucket(1.0)
+    bucket.take(100.0)
+
+    bucket.rate = 3.0
+
+    assert [True, True, True, False] == [bucket.take(110.0) for _ in range(4)]

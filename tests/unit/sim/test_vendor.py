@@ -90,6 +90,33 @@ def test_the_median_latency_is_the_one_asked_for() -> None:
     assert durations[-1] < 40
 
 
+def test_more_than_may_be_in_flight_is_not_let_in() -> None:
+    """Unfinished tasks count, queued ones too; when one ends, the next submit fits."""
+    clock = Clock()
+    vendor = vendor_of(clock, latency_s=10.0, max_running=1, max_in_flight=2)
+    tasks = [created(vendor) for _ in range(2) if vendor.admits()]
+
+    assert (2, False) == (len(tasks), vendor.admits())
+
+    clock.at = min(task.ends_at for task in tasks)
+    assert vendor.admits()
+
+
+def test_limits_step_after_the_first_submit() -> None:
+    """A step holds from its instant after the first paid call on, however long the vendor stood idle before."""
+    clock = Clock()
+    vendor = vendor_of(clock, latency_s=1000.0, max_in_flight=1, steps=("60s:in_flight=3", "120s:in_flight=2"))
+    clock.at += 500.0
+    let_in = {}
+    for after_s in (0.0, 59.0, 60.0, 61.0, 119.0, 120.0):
+        clock.at = 1_790_000_500.0 + after_s
+        let_in[after_s] = vendor.admits()
+        if let_in[after_s]:
+            created(vendor)
+
+    assert {0.0: True, 59.0: False, 60.0: True, 61.0: True, 119.0: False, 120.0: False} == let_in
+
+
 def test_latency_zero_completes_at_once() -> None:
     """A vendor without latency has the picture ready at the first poll."""
     clock = Clock()

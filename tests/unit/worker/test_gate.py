@@ -90,17 +90,22 @@ def test_throttling_lowers_what_may_be_in_flight_and_success_gives_it_back() -> 
     places = _places(pace=Pace(in_flight=8))
     for _ in range(8):
         places.enter("painter", 0)
-    places.throttled(1.0, asked_at=0.0, retry_after_s=1.0)
-    places.throttled(1.0, asked_at=0.0, retry_after_s=1.0)
+    places.throttled("painter", 1.0, asked_at=0.0, retry_after_s=1.0)
+    places.throttled("painter", 1.0, asked_at=0.0, retry_after_s=1.0)
     for _ in range(8):
         places.leave("painter")
 
     assert 4 <= places.room() <= 6
 
-    for _ in range(60):
-        places.accepted()
+    for second in range(2, 400):
+        places.look(second)
+        if places.room():
+            places.enter("painter", second)
+            places.accepted("painter", second, asked_at=second)
+        else:
+            places.leave("painter")
 
-    assert 8 == places.room()
+    assert 8 == places.total + places.room()
 
 
 def test_a_model_is_full_at_its_own_limit() -> None:
@@ -135,17 +140,17 @@ def test_repeated_trouble_pauses_and_probes_with_one(trip: str, count: int) -> N
     places.enter("painter", 30.0)
     assert 0 == places.room()
 
-    places.accepted()
+    places.accepted("painter", 31.0, asked_at=30.0)
     assert 7 == places.room()
 
 
-def test_without_a_limit_there_is_always_room() -> None:
-    """No ``in_flight`` means no limit of ours."""
+def test_without_a_limit_the_run_starts_low() -> None:
+    """No ``in_flight`` means that the pace is found: from four in flight upwards, and a quarter of a second apart."""
     places = _places(pace=Pace())
-    for _ in range(1000):
-        places.enter("painter", 0)
 
-    assert places.room() > 1000
+    places.enter("painter", 10.0)
+
+    assert (3, 10.25) == (places.room(), places.opens_at())
 
 
 def test_a_failing_vendor_may_name_its_time_too() -> None:
@@ -172,12 +177,12 @@ def test_tasks_that_fail_pause_though_orders_are_taken() -> None:
     places = _places()
     for _ in range(5):
         assert 8 == places.room()
-        places.accepted()
+        places.accepted("painter", 0.0, asked_at=0.0)
         places.unrendered(0.0, "tasks fail")
 
     assert (30.0, 1) == (places.opens_at(), places.room())
 
-    places.accepted()
+    places.accepted("painter", 1.0, asked_at=0.0)
     assert 1 == places.room()
 
     places.rendered()
