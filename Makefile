@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format readme bench bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
+.PHONY: help demo test coverage check format readme bench bench-pace bench-poll bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,12 @@ bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run 
 	$(BIN)/python bench/plan.py --db $(BUILD)/million.db
 	$(BIN)/python bench/status.py --db $(BUILD)/million.db
 	$(BIN)/python bench/verify.py --keep $(BUILD)
+
+bench-pace: $(STAMP) ## how soon a run finds limits that step up and down, against the simulator (about 14 minutes)
+	$(BIN)/python bench/pace.py
+
+bench-poll: $(STAMP) ## how late and with how many questions finished tasks are noticed, beside fixed intervals (seconds)
+	$(BIN)/python bench/poll.py
 
 bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (about 10 minutes, 3 GB in build/)
 	@mkdir -p $(BUILD)

@@ -88,10 +88,14 @@ SubmitReading = Accepted | Delivered | Throttled | Stopped | Rejected | Busy | U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The task is not finished. ``is_known_word`` is false for a status word that the dialect has never heard of."""
+    """The task is not finished. ``is_known_word`` is false for a status word that the dialect has never heard of.
+
+    ``progress`` is the share of the work that the vendor says is done, above 0 and below 1, where it says so.
+    """
 
     status: str
     is_known_word: bool = True
+    progress: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ class Followed:
     ordered_at: float
     asked: int = 0
     running_at_s: float | None = None
+    forecast_s: float | None = None
+    """When the task should end, in seconds since its order, as the first progress that was told has it."""
     troubles: int = 0
     troubled_since: float = 0.0
     not_found: int = 0

@@ -16,7 +16,7 @@ from batchgen.core.states import State
 from batchgen.worker.agenda import Agenda, Followed
 from batchgen.worker.bearing import Bearing, bug_in_words
 from batchgen.worker.gate import Gate, SubmitGate
-from batchgen.worker.latency import Latencies, shape_of
+from batchgen.worker.latency import Latencies, Seen, shape_of
 from batchgen.worker.steps import Steps
 
 _NO_URL_WAITS_S: Final = (2.0, 5.0, 15.0, 60.0, 150.0, 360.0)
@@ -102,8 +102,8 @@ class Follower:
     async def _conclude(self, followed: Followed, reading: r.PollReading, asked_at: float) -> None:
         now = self._now()
         match reading:
-            case r.Running():
-                await self._still_running(followed, asked_at)
+            case r.Running(progress=progress):
+                await self._still_running(followed, asked_at, progress)
             case r.Done(urls=urls, lasted_s=lasted_s) if urls:
                 self._rendered(followed, asked_at, lasted_s)
             case r.Done():
@@ -136,12 +136,20 @@ class Follower:
         else:
             self.bearing.rows_left = None
 
-    async def _still_running(self, followed: Followed, asked_at: float) -> None:
+    async def _still_running(self, followed: Followed, asked_at: float, progress: float | None) -> None:
         self.questions.passed()
-        followed.running_at_s = asked_at - followed.ordered_at
+        elapsed_s = asked_at - followed.ordered_at
+        forecast_s = None if progress is None else elapsed_s / progress
+        followed.running_at_s, followed.forecast_s = elapsed_s, followed.forecast_s or forecast_s
         followed.troubles = 0
-        shape, elapsed_s, chance = shape_of(followed.job), followed.running_at_s, self.steps.random.random()
-        await self._ask_again(followed, self.latencies.next_wait_s(shape, asked=followed.asked, elapsed_s=elapsed_s, chance=chance))
+        wait_s = self.latencies.next_wait_s(
+            shape_of(followed.job),
+            asked=followed.asked,
+            elapsed_s=elapsed_s,
+            chance=self.steps.random.random(),
+            forecast_s=forecast_s,
+        )
+        await self._ask_again(followed, wait_s)
 
     async def _ask_again(self, followed: Followed, wait_s: float) -> None:
         """Ask once more after a while, unless the task has had its time."""
@@ -165,7 +173,8 @@ class Follower:
         elif followed.fresh_urls == 0 and is_bounded and not followed.job.is_answered:
             shape, done_at_s = shape_of(followed.job), asked_at - followed.ordered_at
             self.places.lasted(followed.job.model, asked_at, done_at_s)
-            self.latencies.learn(shape, running_at_s=followed.running_at_s, done_at_s=done_at_s, lasted_s=lasted_s)
+            seen = Seen(running_at_s=followed.running_at_s, done_at_s=done_at_s, lasted_s=lasted_s, forecast_s=followed.forecast_s)
+            self.latencies.learn(shape, seen)
         self._leave_place(followed)
         self.agenda.put(followed, self._now())
 

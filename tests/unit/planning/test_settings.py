@@ -85,6 +85,22 @@ def test_the_smallest_manifest_has_good_defaults(desk: Desk) -> None:
     assert settings.limits(now=NOW) == Limits(pace=Pace())
 
 
+@pytest.mark.parametrize(("word", "in_flight"), [("auto", None), ("7", 7)])
+def test_the_number_in_flight_is_fixed_or_found(desk: Desk, word: str, in_flight: int | None) -> None:
+    """``auto`` is the default in words."""
+    settings = desk.plan(f"prompts: [a]\nlimits: {{in_flight: {word}}}\n").settings
+
+    assert Pace(in_flight=in_flight) == settings.limits(now=NOW).pace
+
+
+def test_settings_stored_before_the_pace_was_found_keep_their_number(desk: Desk) -> None:
+    """A plan of an older version always had a number, and keeps it."""
+    stored = desk.plan("prompts: [a]\nlimits: {in_flight: 4}\n").settings.to_json()
+
+    assert '"in_flight":4' in stored
+    assert 4 == RunSettings.from_json(stored).in_flight
+
+
 def test_the_address_can_come_from_the_environment(desk: Desk) -> None:
     """A variable that is set replaces the default, an empty one does not."""
     given = desk.plan("prompts: [a]\n", environ={"JIMMYAI_BASE_URL": "http://localhost:9"}).settings

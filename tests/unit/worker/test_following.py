@@ -54,6 +54,26 @@ def test_the_first_question_waits_for_the_learned_duration() -> None:
     assert questions["task-6"] <= 3
 
 
+def test_a_progress_that_proves_honest_saves_questions() -> None:
+    """Tasks of different lengths whose progress is true are found done at the second question, or the third."""
+    run = rig(jobs(60), limits=limits(pace=Pace(in_flight=1)))
+    ordered_at, lasts_s = {}, {}
+
+    def ask(task: str) -> r.PollReading | None:
+        began = ordered_at.setdefault(task, next(order.answered_at for order in reversed(run.client.orders)))
+        lasts = lasts_s.setdefault(task, 30.0 + 7 * (len(lasts_s) % 5))
+        done = (run.clock.seconds - began) / lasts
+        return None if done >= 1 else r.Running(status="processing", progress=max(1, int(100 * done)) / 100)
+
+    run.client.on_ask, run.client.render_s = ask, 0.0
+
+    run.run()
+
+    questions = Counter(task for _, task in run.client.asked)
+    assert {State.SAVED} == set(run.states())
+    assert sum(questions[f"task-{number}"] for number in range(41, 61)) <= 20 * 3
+
+
 def test_an_outage_teaches_no_durations() -> None:
     """Tasks that finished while no run was alive say nothing about how long tasks take: new orders are asked after soon."""
     old = [submitted(number, at=START - timedelta(hours=8)) for number in (1, 2, 3)]

@@ -126,9 +126,9 @@ def test_a_stop_at_once_leaves_tasks_to_the_next_run() -> None:
     assert {State.SUBMITTED: 4, State.PLANNED: 26} == Counter(run.states())
 
 
-@pytest.mark.parametrize(("before", "now", "alive"), [(2, 6, 6), (6, 2, 2), (4, None, 36)])
-def test_the_ceiling_of_tasks_in_flight_moves_at_once(before: int, now: int | None, alive: int) -> None:
-    """A higher one fills up at once, without one all goes out, a lower one is kept as tasks end."""
+@pytest.mark.parametrize(("before", "now", "alive"), [(2, 6, 6), (6, 2, 2)])
+def test_the_ceiling_of_tasks_in_flight_moves_at_once(before: int, now: int, alive: int) -> None:
+    """A higher one fills up at once, a lower one is kept as tasks end."""
     run = rig(jobs(40), limits=limits(pace=Pace(in_flight=before)))
     run.client.render_s = 50.0
     seen: list[int] = []
@@ -143,13 +143,29 @@ def test_the_ceiling_of_tasks_in_flight_moves_at_once(before: int, now: int | No
 def test_a_ceiling_does_not_undo_what_throttling_cut() -> None:
     """A vendor that made us cut down is approached again step by step."""
     run = rig([], limits=limits(pace=Pace(in_flight=8)))
-    run.places.total = 8
-    run.places.throttled(0.0, asked_at=0.0, retry_after_s=None)
-    run.places.total = 0
+    for number in range(8):
+        run.places.enter("painter", 0.1 * number)
+    run.places.throttled("painter", 1.0, asked_at=0.7, retry_after_s=None)
+    for _ in range(8):
+        run.places.leave("painter")
+    cut = run.places.room()
 
     _asking(run, Kind.LIMIT, InFlight(20))()
 
-    assert 5 == run.places.room()
+    assert 0 < cut < 8
+    assert cut == run.places.room()
+
+
+def test_without_a_ceiling_more_and_more_go_out() -> None:
+    """As many as the vendor bears are found from what was allowed before."""
+    run = rig(jobs(60), limits=limits(pace=Pace(in_flight=2)))
+    run.client.render_s = 50.0
+    seen: list[int] = []
+
+    run.run(later={60.0: _asking(run, Kind.LIMIT, InFlight(None)), 300.0: lambda: seen.append(run.places.total)})
+
+    assert seen[0] > 4
+    assert {State.SAVED} == set(run.states())
 
 
 def test_a_rate_counts_from_now_on() -> None:

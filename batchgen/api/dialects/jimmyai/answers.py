@@ -113,6 +113,12 @@ def lasted_s(answer: Answer) -> float | None:
     return float(completed - created)
 
 
+def progress(answer: Answer) -> float | None:
+    """Give the share of the work that is done; None where no number from 1 to 99 tells it."""
+    told = decimal(answer.task.get("progress"))
+    return float(told) / 100 if told is not None and 1 <= told <= 99 else None
+
+
 def task_message(answer: Answer) -> str:
     """Give the task's own account of its failure, empty when it has none."""
     return _words(answer.task, _TASK_MESSAGE_KEYS)

@@ -158,7 +158,7 @@ def _progress(answer: Answer, places: tuple[str, ...]) -> PollReading:
         case "canceled":
             return Ended(reason="remote", message=answers.task_message(answer) or word, cost=answers.cost(answer))
         case "running" | None:
-            return Running(status=word, is_known_word=phase is not None)
+            return Running(status=word, is_known_word=phase is not None, progress=answers.progress(answer))
 
 
 def _ended(answer: Answer) -> Ended:

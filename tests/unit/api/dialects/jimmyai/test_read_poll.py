@@ -36,8 +36,8 @@ def task(**fields: object) -> dict[str, object]:
         ("QueryQueued", Running(status="queued")),
         ("QueryPending", Running(status="pending")),
         ("QuerySubmitted", Running(status="submitted")),
-        ("QueryProcessing", Running(status="processing")),
-        ("QueryUnknownStatus", Running(status="prompt_checking", is_known_word=False)),
+        ("QueryProcessing", Running(status="processing", progress=0.42)),
+        ("QueryUnknownStatus", Running(status="prompt_checking", is_known_word=False, progress=0.01)),
         ("QueryCompleted", Done(urls=(f"{URL}?Expires=1782259274&Signature=abc",), cost=Micros(60_000), lasted_s=74.0)),
         ("QueryCompletedStringCode", Done(urls=(URL,), lasted_s=31.0)),
         (
@@ -69,6 +69,27 @@ def test_recorded_answers_are_read_as_documented(name: str, expected: PollReadin
 def test_running_words_keep_polling(word: str) -> None:
     """A task that waits or works is running, in any case of letters."""
     assert Running(status=word.strip().lower()) == read(task(status=word))
+
+
+@pytest.mark.parametrize(
+    ("told", "progress"),
+    [
+        (1, 0.01),
+        (45, 0.45),
+        (99, 0.99),
+        ("45", 0.45),
+        (0, None),
+        (100, None),
+        (-3, None),
+        (1e9, None),
+        (None, None),
+        ("half", None),
+        (True, None),
+    ],
+)
+def test_the_progress_of_a_running_task_is_a_share(told: object, progress: float | None) -> None:
+    """Percents from 1 to 99 are believed; what cannot be one is as if it were missing."""
+    assert Running(status="processing", progress=progress) == read(task(status="processing", progress=told))
 
 
 @pytest.mark.parametrize("word", ["completed", "success", "succeeded", "succeed", "done", "finished", "COMPLETED"])
