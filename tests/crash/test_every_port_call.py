@@ -16,7 +16,7 @@ from tests.crash.studies import STUDIES, Study
 AT_ONCE = 4
 ALL = "EVERY_CALL" in os.environ
 STRIDE = 1 if ALL else 16
-STEPS = {STUDIES["tasks"]: 2, STUDIES["answers"]: 4}
+STEPS = {STUDIES["tasks"]: 3, STUDIES["answers"]: 6}
 _PAIRS = 2
 """Double faults of each kind of batch; ``make crash-twice`` plays hundreds."""
 
@@ -43,7 +43,7 @@ def _play_all(stage: Stage, chains: list[list[Death]]) -> tuple[int, list[str]]:
 def test_death_at_every_call_loses_and_repeats_nothing(stage: Stage, port: str, side: str) -> None:
     """Whatever the call, resuming ends with every picture saved once or held, the bill equal to our books, and nothing left to do.
 
-    Of tasks every second call is played, and of the other kinds, which share most of the road, fewer; ``make crash-calls`` plays all.
+    Of tasks every third call is played, and of the other kinds, which share most of the road, fewer; ``make crash-calls`` plays all.
     """
     calls = range(1, stage.calls.get(port, 0) + 1, 1 if ALL else STEPS.get(stage.study, 12))
 
