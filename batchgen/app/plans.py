@@ -212,11 +212,13 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     try:
         change = plans.compare(engine, plan.settings.name, plan.jobs(), retire=not only)
         outlook = prospects.outlook(engine, plan.settings.name)
-        learned, lowest = queries.learned_costs(engine), queries.lowest_costs(engine)
+        seen_costs = queries.costs_seen(engine)
         former = _former_provider(engine, plan.settings)
     finally:
         engine.dispose()
     unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
+    learned = {ordered: latest for ordered, (latest, *_) in seen_costs.items()}
+    lowest = {ordered: min(costs) for ordered, costs in seen_costs.items()}
     costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), lowest, asked)
     waiting = change.new + change.restored + unfinished
     image_bytes = waiting * (outlook.mean_bytes or _TYPICAL_BYTES)

@@ -302,16 +302,11 @@ def oldest_task(engine: Engine, batch_id: int) -> Dict | None:
 
 def learned_costs(engine: Engine) -> dict[PriceKind, int]:
     """Give the last known cost in micros by kind of order."""
-    return {ordered: seen[0] for ordered, seen in _costs_seen(engine).items()}
+    return {ordered: seen[0] for ordered, seen in costs_seen(engine).items()}
 
 
-def lowest_costs(engine: Engine) -> dict[PriceKind, int]:
-    """Give the lowest of the recent costs in micros by kind of order."""
-    return {ordered: min(seen) for ordered, seen in _costs_seen(engine).items()}
-
-
-def _costs_seen(engine: Engine) -> dict[PriceKind, list[int]]:
-    """Give recent costs by kind of order, the latest first."""
+def costs_seen(engine: Engine) -> dict[PriceKind, list[int]]:
+    """Give recent costs in micros by kind of order, the latest first; no list is empty."""
     costs: dict[PriceKind, list[int]] = {}
     for row in _all(engine, _latest_results(("submit_accepted", "render_finished"), s.attempt.c.cost_micros)):
         if row["cost_micros"]:

@@ -23,8 +23,8 @@ from batchgen.worker.verdicts import Lost, NotSent, SubmitAnswer
 
 _PAGE: Final = 256
 _LOOK_AGAIN_S: Final = 2.0
-_BUDGET_GAP_S: Final = 0.5
 """How soon rows planned by another shell are noticed."""
+_BUDGET_GAP_S: Final = 0.5
 _DISK_FLOOR_BYTES: Final = 256 * 1024 * 1024
 
 

@@ -84,7 +84,7 @@ def _claim(table: Table, seed: int) -> Counter[str]:
     return seen
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_no_cap_is_passed_by_many_claimers(kind: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Batch, model and day, money and orders: at no moment is more taken than allowed, and the books equal a recount."""

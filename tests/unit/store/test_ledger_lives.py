@@ -39,7 +39,7 @@ from tests.support.fake_clock import FakeClock
 from tests.support.fake_journal import FakeJournal
 from tests.support.lives import LAWS, Batch, Life
 
-EXAMPLES: Final = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES: Final = int(os.environ.get("EXAMPLES", "20"))
 STEPS: Final = 50
 JOBS: Final = 4
 MEMORY: Final = Path("/dev/shm")

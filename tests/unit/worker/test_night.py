@@ -5,8 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-import pytest
-
 from batchgen.core import events as e
 from batchgen.core import readings as r
 from batchgen.core.errors import DownloadError, NotSentError, OutcomeUnknownError
@@ -75,10 +73,9 @@ def _set_by(clock_of: Rig, seconds: float) -> Callable[[], None]:
     return set_clock
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_night_with_faults_buys_nothing_twice_and_loses_nothing(seed: int) -> None:
+def test_a_night_with_faults_buys_nothing_twice_and_loses_nothing() -> None:
     """Every order has its record, every paid task its picture or its reason; the vendor away for an hour costs a handful of orders."""
-    run = _troubled(seed)
+    run = _troubled(seed=1)
 
     stop = run.run(later={at: _set_by(run, seconds) for at, seconds in SET_CLOCK.items()})
 
