@@ -44,6 +44,11 @@ STATEMENTS = (
     "UPDATE batch_total SET jobs = (SELECT count(*) FROM job j WHERE j.batch_id = batch_total.batch_id AND j.state = batch_total.state)",
     f"""UPDATE batch SET orders = (SELECT count(*) FROM job j WHERE j.batch_id = batch.id),
         spent_micros = {PRICE_MICROS} * (SELECT count(*) FROM job j WHERE j.batch_id = batch.id)""",  # noqa: S608
+    *(
+        f"""INSERT INTO purse (batch_id, scope, name, spent_micros, orders)
+            SELECT batch_id, '{scope}', {name}, {PRICE_MICROS} * count(*), count(*) FROM job GROUP BY batch_id, {name}"""  # noqa: S608
+        for scope, name in (("model", "model"), ("day", f"substr({AT}, 1, 10)"))
+    ),
 )
 
 

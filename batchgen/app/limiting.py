@@ -8,7 +8,7 @@ from typing import Final
 from batchgen.core.errors import InputError
 from batchgen.core.money import from_micros, to_micros
 from batchgen.core.steering import Budget, Deadline, InFlight, Limit, Rate, told
-from batchgen.planning.scalars import count, rate
+from batchgen.planning.scalars import count_or_auto, rate
 from batchgen.planning.settings import deadline_after
 
 NONE: Final = "none"
@@ -44,7 +44,7 @@ def _read(option: str, value: str, now: datetime) -> Limit:
 
 
 def _in_flight(value: str, _now: datetime) -> Limit:
-    return InFlight(None if value == NONE else count(value))
+    return InFlight(count_or_auto("auto" if value == NONE else value))
 
 
 def _pace(value: str, _now: datetime) -> Limit:
@@ -60,7 +60,7 @@ def _deadline(value: str, now: datetime) -> Limit:
 
 
 _OPTIONS: Final[Mapping[str, tuple[Read, str]]] = {
-    "--in-flight": (_in_flight, "a whole number from 1"),
+    "--in-flight": (_in_flight, "a whole number from 1, or auto"),
     "--rate": (_pace, "30/min or 2/s"),
     "--budget": (_budget, "40 or 0.5"),
     "--until": (_deadline, "07:30 or an instant like 2026-05-01T07:30"),

@@ -52,7 +52,7 @@ def stop(session: Session, batch: str | None, at_once: bool) -> None:
     examples=["batchgen limit", "batchgen limit --in-flight 4 --rate 30/min", "batchgen limit poster-study --budget 60 --until 07:30"],
 )
 @BATCH
-@click.option("--in-flight", metavar="N", help="At most so many tasks alive at once.")
+@click.option("--in-flight", metavar="N|auto", help="At most so many tasks alive at once.")
 @click.option("--rate", metavar="RATE", help="At most so many orders: 30/min, 2/s.")
 @click.option("--budget", metavar="COST", help="Hard stop at this cost of the whole batch, in the provider's unit.")
 @click.option("--until", metavar="TIME", help="Order nothing after this time: 07:30, or an ISO instant.")

@@ -61,6 +61,11 @@ class Breaker:
         self._lately.append(False)
 
     @property
+    def is_shaky(self) -> bool:
+        """Say that the latest two failed, or a quarter of the last twenty: no time to ask for more."""
+        return self.in_a_row > 1 or 4 * sum(self._lately) >= _LATELY
+
+    @property
     def is_probing(self) -> bool:
         """Say that only one order may be out until it succeeds."""
         return self.times_opened > 0

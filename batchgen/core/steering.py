@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """How many tasks may be alive at once; None means no ceiling."""
+    """How many tasks may be alive at once; None means as many as the vendor is found to bear."""
 
     most: int | None
 
@@ -104,7 +104,7 @@ def told(change: Limit, unit: str) -> tuple[str, str]:
     """Give a limit's name and its value in words."""
     match change:
         case InFlight(most=most):
-            return "in flight", "none" if most is None else str(most)
+            return "in flight", "auto" if most is None else str(most)
         case Rate(per_s=per_s):
             return "rate", "none" if per_s is None else _rate(per_s)
         case Budget(cost=cost):

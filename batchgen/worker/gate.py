@@ -3,24 +3,31 @@
 One gate serves everybody who uses the same key, so that one answer "too many requests" quiets all of them at once.
 """
 
-import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
+from typing import TypedDict
 
 from batchgen.core.limits import Found, Limits, Pace
 from batchgen.core.retry import Breaker
-from batchgen.worker.pace import FIRST_IN_FLIGHT, FIRST_RATE, MOST_IN_FLIGHT, START_BELOW, Lane, Slowness, lane
+from batchgen.worker.lanes import FixedLane, Lane
+from batchgen.worker.pace import FIRST_IN_FLIGHT, FIRST_RATE, MOST_IN_FLIGHT, START_BELOW, Slowness, finding_lane
 
 _THROTTLE_MAX_S = 120.0
 _JITTER = 0.2
 _DOUBTS = 5
 _DOUBTS_WITHIN_S = 600.0
-_HOLD_S = 30.0
-"""After an order or a task that failed, no allowance grows for so long."""
 _CHANCE = 0.05
 """Refusals that meet one model alone are laid to it once so many in a row would be less likely than this if they met any order."""
+
+
+class Ceilings(TypedDict):
+    """How many may ever be alive, and how many orders a second may go out; infinite is no limit of ours."""
+
+    most: float
+    most_rate: float
 
 
 @dataclass(slots=True)
@@ -83,7 +90,6 @@ class SubmitGate:
     _slowness: dict[str, Slowness] = field(default_factory=dict)
     _refused: tuple[str, int] = ("", 0)
     """The model that the latest refusals met, and how many of them in a row."""
-    _held_until: float = float("-inf")
 
     def __post_init__(self) -> None:
         self._key = self._opened("")
@@ -107,14 +113,19 @@ class SubmitGate:
     def look(self, now: float) -> None:
         """Let time pass while rows wait to be ordered: an allowance that holds them back grows, unless trouble speaks against it."""
         is_slow = any(slowness.is_slow for slowness in self._slowness.values())
-        may_grow = self.gate.is_open(now) and now >= self._held_until and not is_slow
+        is_shaky = self.breaker.is_shaky or self.doubts.is_shaky or self.tasks.is_shaky
+        may_grow = self.gate.is_open(now) and not is_slow and not is_shaky
         for each in (self._key, *self._lanes.values()):
             each.look(now, may_grow=may_grow)
 
     def keep_to(self, limits: Limits, now: float) -> None:
-        """Go on under other limits: at once as many as they allow, unless the vendor has made us cut down; no slot lies further off."""
-        self.limits = limits
-        self._key.keep_to(now, most=limits.pace.in_flight or math.inf, most_rate=limits.pace.submits_per_s or math.inf)
+        """Go on under other limits, also where the number alive was fixed and is to be found now, or the other way round."""
+        was_finding, self.limits = self.is_finding, limits
+        if self.is_finding == was_finding:
+            self._key.keep_to(now, **self._ceilings(limits.pace))
+        else:
+            before, self._key = self._key, self._opened("")
+            self._key.total, self._key.sent = before.total, before.sent
 
     def room(self) -> int:
         """Say how many more orders the in-flight limit allows."""
@@ -171,23 +182,13 @@ class SubmitGate:
 
     def findings(self) -> dict[str, Found]:
         """Give what was found, for the next run: of the key, and of each model that was found to be the narrower one."""
-        if not self.is_finding:
-            return {}
-        lanes = {"": self._key} | {model: own for model, own in self._lanes.items() if own.alive.was_refused}
-        return {model: self._finding(model, each) for model, each in lanes.items() if each.was_taken_from}
-
-    def _finding(self, model: str, own: Lane) -> Found:
-        """Give what a lane found; a run that met no limit leaves what an earlier one found."""
-        before = self.found.get(model, Found(in_flight=0.0))
-        alive = own.alive.value if own.alive.was_refused else max(own.alive.value, before.in_flight)
-        return Found(in_flight=alive, submits_per_s=own.rate.value if own.rate.was_refused else before.submits_per_s)
+        lanes = {"": self._key} | {model: own for model, own in self._lanes.items() if own.was_refused}
+        found = {model: own.found(self.found.get(model, Found(in_flight=0.0))) for model, own in lanes.items()}
+        return {model: each for model, each in found.items() if each is not None}
 
     def told(self) -> str:
         """Say in a few words how much is allowed; nothing where it is fixed."""
-        if not self.is_finding:
-            return ""
-        rate = f", {self._key.rate.value:.2g}/s" if self._key.rate.was_refused else ""
-        return f"at most {self._key.places}{rate}"
+        return self._key.told()
 
     def failed(self, now: float, why: str, *, retry_after_s: float | None = None) -> None:
         """Note an order that failed for want of a working vendor or network; obey the vendor's wish, if it has one."""
@@ -224,7 +225,6 @@ class SubmitGate:
         """Count a failure; answers to orders that were under way when the breaker opened do not open it again."""
         if breaker.is_probing and not self.gate.is_open(now):
             return
-        self._held_until = now + _HOLD_S
         pause_s = breaker.failed(at_once=at_once)
         if pause_s is not None:
             self.gate.shut(now, pause_s, why)
@@ -241,18 +241,16 @@ class SubmitGate:
     def _opened(self, model: str) -> Lane:
         """Open the lane of a model, or "" of the key: at its fixed limits, a bit below what was found, or low."""
         pace = self.limits.per_model.get(model, Pace()) if model else self.limits.pace
-        found = self.found.get(model) if self.is_finding else None
-        first = (None, None) if model or not self.is_finding else (FIRST_IN_FLIGHT, FIRST_RATE)
-        alive, rate = first if found is None else (found.in_flight * START_BELOW, _below(found.submits_per_s) or first[1])
-        is_fixed = pace.in_flight is not None
-        return lane(
-            alive=pace.in_flight if is_fixed else alive,
-            rate=pace.submits_per_s if is_fixed or rate is None else rate,
-            most=pace.in_flight or (MOST_IN_FLIGHT if self.is_finding else math.inf),
-            most_rate=pace.submits_per_s or math.inf,
-            speed=1.0 if found is None else 0.0,
-        )
+        ceilings = self._ceilings(pace)
+        if pace.in_flight is not None or not self.is_finding:
+            return FixedLane(**ceilings)
+        found = self.found.get(model)
+        first = (inf, inf) if model else (FIRST_IN_FLIGHT, FIRST_RATE)
+        alive = first[0] if found is None else found.in_flight * START_BELOW
+        rate = first[1] if found is None or found.submits_per_s is None else found.submits_per_s * START_BELOW
+        return finding_lane(alive=alive, rate=rate, speed=1.0 if found is None else 0.0, **ceilings)
 
-
-def _below(found: float | None) -> float | None:
-    return None if found is None else found * START_BELOW
+    def _ceilings(self, pace: Pace) -> Ceilings:
+        """Give the most that a lane may ever have alive and send."""
+        most = MOST_IN_FLIGHT if self.is_finding else inf
+        return {"most": pace.in_flight or most, "most_rate": pace.submits_per_s or inf}

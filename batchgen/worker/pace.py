@@ -5,7 +5,7 @@ seconds. A throttled order is laid to the allowance under which it stood out mor
 them, or closer upon each other. That allowance falls back to what was taken, or below when that does not help, and stays there. A refusal
 has a price in orders taken; only when it is paid is the refused level tried again: few orders are refused, and a limit that rises is found.
 
-A *lane* holds both allowances of one key or of one model. Nothing here has a clock: ``now`` is a reading of the monotonic one.
+A *finding lane* holds both allowances of one key or of one model. Nothing here has a clock: ``now`` is a reading of the monotonic one.
 """
 
 import math
@@ -14,6 +14,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+from batchgen.core.limits import Found
+from batchgen.worker.lanes import UNLIMITED
 
 MOST_IN_FLIGHT: Final = 256
 """Nobody's allowance grows beyond this by itself; who knows that a vendor bears more says so in the manifest."""
@@ -36,6 +39,10 @@ _PRICE: Final = 100
 """Orders to be taken for each that was refused, before a refused level is tried again: refusals stay near one in a hundred."""
 _MOST_CREDIT: Final = 2 * _PRICE
 _TRIES_AGAIN_AFTER_S: Final = 20.0
+_TRIES_ANYHOW_AFTER_S: Final = 300.0
+"""Who orders seldom would wait for hours until the price is paid."""
+_ORDINARY: Final = 0.8
+"""A refused order that stood out less, after many that were taken, says nothing about a limit."""
 
 _ALIVE_KEPT: Final = 0.98
 _RATE_KEPT: Final = 0.95
@@ -135,8 +142,8 @@ class _Sent:
 
 
 @dataclass(slots=True)
-class Lane:
-    """What one key, or one model, has alive and may have."""
+class FindingLane:
+    """A lane whose limits are found: what one key, or one model, has alive and may have."""
 
     alive: Allowance
     rate: Allowance
@@ -162,7 +169,7 @@ class Lane:
     @property
     def places(self) -> int:
         """Say how many may be alive."""
-        return round(min(self.alive.value, 1_000_000.0))
+        return round(min(self.alive.value, UNLIMITED))
 
     def keep_to(self, now: float, *, most: float, most_rate: float) -> None:
         """Go on under other ceilings; what the former rate had put off comes no later than the new one says."""
@@ -170,15 +177,27 @@ class Lane:
         self.rate.keep_to(most_rate)
         self._slot = min(self._slot, now + 1.0 / self.rate.value)
 
+    def found(self, before: Found) -> Found | None:
+        """Give what was found; where no limit was met, what an earlier run found stands. None before an order was taken."""
+        if not self._taken_at:
+            return None
+        alive = self.alive.value if self.alive.was_refused else max(self.alive.value, before.in_flight)
+        return Found(in_flight=alive, submits_per_s=self.rate.value if self.rate.was_refused else before.submits_per_s)
+
+    @property
+    def was_refused(self) -> bool:
+        """Say whether its limit of tasks alive was ever met."""
+        return self.alive.was_refused
+
+    def told(self) -> str:
+        """Say in a few words how much is allowed."""
+        rate = f", {self.rate.value:.2g}/s" if self.rate.was_refused else ""
+        return f"at most {self.places}{rate}"
+
     @property
     def opens_at(self) -> float:
         """Give the instant from which the next order may go out."""
         return max(self._slot, self._waits_until)
-
-    @property
-    def was_taken_from(self) -> bool:
-        """Say whether an order was ever taken."""
-        return bool(self._taken_at)
 
     def pardon(self) -> None:
         """Forget refusals that were about something else."""
@@ -187,7 +206,7 @@ class Lane:
 
     def look(self, now: float, *, may_grow: bool) -> None:
         """Let time pass since the last look; what was used up in it grows."""
-        may_try = self._credit >= _PRICE
+        may_try = self._credit >= _PRICE or now - self._refused_at >= _TRIES_ANYHOW_AFTER_S
         self._believe(now)
         if may_grow and self.total and self.total >= min(self.places - 1, _USED_UP * self.places):
             ahead = self._proven + max(1, self._proven // _PROVEN_SHARE)
@@ -237,6 +256,13 @@ class Lane:
             self._latest.remove(sent)
         if asked_at < self._refused_at:
             return
+        if self._taken < _SOON or max(by_alive, by_pulse) >= _ORDINARY:
+            self._allow_less(now, sent, by_alive, by_pulse)
+        self._taken, self._refused_at, self._waits_until = 0, now, 0.0
+        self._unproven.clear()
+
+    def _allow_less(self, now: float, sent: _Sent | None, by_alive: float, by_pulse: float) -> None:
+        """Lay a refusal to the number alive or to the rate."""
         alive = self.total - 1 if sent is None else sent.alive
         measured = self._measured(now)
         level = min(self.rate.value, math.inf if measured is None else measured)
@@ -248,8 +274,6 @@ class Lane:
             self._slot = now + 1.0 / self.rate.value
         else:
             self._fewer(now, alive)
-        self._taken, self._refused_at, self._waits_until = 0, now, 0.0
-        self._unproven.clear()
 
     def _fewer(self, now: float, alive: int) -> None:
         """Lay a refusal to the number alive, and the one before it too, when that was laid to the rate and slowing down was in vain."""
@@ -311,13 +335,9 @@ def _rank(value: float, others: Iterable[float]) -> float:
     return (bisect_left(ordered, value) + bisect_right(ordered, value)) / (2 * len(ordered))
 
 
-def lane(
-    alive: float | None = None, rate: float | None = None, *, most: float = math.inf, most_rate: float = math.inf, speed: float = 1.0
-) -> Lane:
-    """Build a lane that starts from these allowances; None is no limit of ours, until the vendor throttles."""
-    return Lane(
-        alive=Allowance(value=min(most, math.inf if alive is None else alive), kept=_ALIVE_KEPT, least=1.0, most=most, speed=speed),
-        rate=Allowance(
-            value=min(most_rate, math.inf if rate is None else rate), kept=_RATE_KEPT, least=_LEAST_RATE, most=most_rate, speed=speed
-        ),
+def finding_lane(*, alive: float, rate: float, most: float, most_rate: float, speed: float) -> FindingLane:
+    """Build a lane that starts from these allowances and never passes these ceilings; infinite is no limit of ours."""
+    return FindingLane(
+        alive=Allowance(value=min(most, alive), kept=_ALIVE_KEPT, least=1.0, most=most, speed=speed),
+        rate=Allowance(value=min(most_rate, rate), kept=_RATE_KEPT, least=_LEAST_RATE, most=most_rate, speed=speed),
     )

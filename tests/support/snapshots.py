@@ -19,6 +19,7 @@ def snapshot(**changes: Any) -> Snapshot:
         "failed": 0,
         "ambiguous": 0,
         "in_flight": 2,
+        "pace": "",
         "waiting": 5,
         "per_minute": 0.0,
         "eta_s": None,

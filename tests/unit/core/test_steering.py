@@ -30,14 +30,14 @@ def test_limits_change_where_asked_and_nowhere_else() -> None:
         (Rate(0.5), ("rate", "30/min")),
         (Rate(1 / 3600), ("rate", "1/h")),
         (Budget(Micros(12_500_000)), ("budget", "12.5 coin")),
-        (InFlight(None), ("in flight", "none")),
+        (InFlight(None), ("in flight", "auto")),
         (Rate(None), ("rate", "none")),
         (Budget(None), ("budget", "none")),
         (Deadline(None), ("deadline", "none")),
     ],
 )
 def test_limits_in_words(limit: Limit, words: tuple[str, str]) -> None:
-    """A rate is told in the unit in which it is at least one, money with its unit, the absence of a limit as none."""
+    """A rate is told in the unit in which it is at least one, money with its unit, the absence of a limit as none, or as auto where the limit is found."""
     assert words == told(limit, "coin")
 
 

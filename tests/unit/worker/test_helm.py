@@ -143,28 +143,38 @@ def test_the_ceiling_of_tasks_in_flight_moves_at_once(before: int, now: int, ali
 def test_a_ceiling_does_not_undo_what_throttling_cut() -> None:
     """A vendor that made us cut down is approached again step by step."""
     run = rig([], limits=limits(pace=Pace(in_flight=8)))
-    for number in range(8):
-        run.places.enter("painter", 0.1 * number)
-    run.places.throttled("painter", 1.0, asked_at=0.7, retry_after_s=None)
+    for _ in range(8):
+        run.places.enter("painter", 0.0)
+    run.places.throttled("painter", 0.0, asked_at=0.0, retry_after_s=None)
     for _ in range(8):
         run.places.leave("painter")
-    cut = run.places.room()
 
     _asking(run, Kind.LIMIT, InFlight(20))()
 
-    assert 0 < cut < 8
-    assert cut == run.places.room()
+    assert 5 == run.places.room()
 
 
 def test_without_a_ceiling_more_and_more_go_out() -> None:
-    """As many as the vendor bears are found from what was allowed before."""
+    """As many as the vendor bears are found, though a number was fixed before."""
     run = rig(jobs(60), limits=limits(pace=Pace(in_flight=2)))
     run.client.render_s = 50.0
     seen: list[int] = []
 
-    run.run(later={60.0: _asking(run, Kind.LIMIT, InFlight(None)), 300.0: lambda: seen.append(run.places.total)})
+    run.run(later={60.0: _asking(run, Kind.LIMIT, InFlight(None)), 160.0: lambda: seen.append(run.places.total)})
 
     assert seen[0] > 4
+    assert {State.SAVED} == set(run.states())
+
+
+def test_a_ceiling_where_none_was_fills_up_at_once() -> None:
+    """What was being found no longer counts; what is alive does."""
+    run = rig(jobs(60), limits=limits(pace=Pace()))
+    run.client.render_s = 50.0
+    seen: list[int] = []
+
+    run.run(later={10.0: _asking(run, Kind.LIMIT, InFlight(20)), 12.0: lambda: seen.append(run.places.total)})
+
+    assert [20] == seen
     assert {State.SAVED} == set(run.states())
 
 

@@ -111,17 +111,22 @@ def test_a_fixed_number_in_flight_is_never_passed() -> None:
     assert ({}, "") == (night.places.findings(), night.places.told())
 
 
-def test_after_a_failure_nothing_grows_for_a_while() -> None:
-    """A vendor that stumbles is not asked for more."""
+def test_while_failures_are_frequent_nothing_grows() -> None:
+    """A vendor that stumbles twice in a row is not asked for more until it has stood for a while; one failure in ten holds nothing up."""
     night = _night(Step(), latency_s=30.0)
     night.run(10)
-    before = night.places.told()
+    before = night.places.room()
 
-    night.places.failed(10.0, "server error")
+    for _ in range(2):
+        night.places.failed(10.0, "server error")
     for second in range(10, 39):
         night.places.look(second)
+    held = night.places.room()
+    night.places.answered()
+    for second in range(39, 60):
+        night.places.look(second)
 
-    assert before == night.places.told()
+    assert before == held < night.places.room()
 
 
 def test_tasks_that_last_half_as_long_again_are_slow() -> None:
