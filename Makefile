@@ -84,8 +84,9 @@ SIZES ?= 50
 disk-full: $(STAMP) ## disks that fill up under database, pictures or both, SIZES times each (needs root)
 	$(BIN)/python tests/crash/disk_full.py --sizes $(SIZES)
 
-signals: $(STAMP) ## every signal in every phase of a run
-	$(BIN)/python tests/crash/signals.py
+ROUNDS ?= 1
+signals: $(STAMP) ## every signal in every phase of a run, so many times (ROUNDS=1)
+	$(BIN)/python tests/crash/signals.py --rounds $(ROUNDS)
 
 night: $(STAMP) ## PartiPrompts x 2 models (3,264 rows) against the rough simulator, killed three times
 	$(BIN)/python tests/crash/night.py

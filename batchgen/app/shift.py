@@ -354,14 +354,15 @@ class Shift:
 
 @contextmanager
 def _signals(engine: Engine) -> Iterator[None]:
-    """Let the first signal drain the run and the second end it."""
+    """Let the first signal drain the run and the second end it; a run under ``nohup`` goes on when its terminal is closed."""
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
+    heeded = [number for number in _SIGNALS if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heeded:
         loop.add_signal_handler(number, engine.interrupt, number)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)
 
 

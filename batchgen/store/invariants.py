@@ -270,10 +270,10 @@ def examine(engine: Engine, told: Told = lambda _finding, _jobs: None) -> list[F
     Raises StoreError when the database cannot be read, SchemaError when it is too damaged for it.
     """
     with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        examination = _Examination(connection, told)
+        examination.of_the_whole()  # sorts, each with as much memory as the cache has
         widen_cache(connection)
         connection.rollback()
-        examination = _Examination(connection, told)
-        examination.of_the_whole()
         for first, last in examination.pages():
             examination.of_a_page(first, last)
         return sorted(examination.found.values(), key=lambda finding: int(finding.name[1:]))

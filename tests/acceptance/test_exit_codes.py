@@ -303,6 +303,20 @@ def test_signal_drains_the_run_and_resume_finishes(cli: CommandLine, start_vendo
     assert 8 == vendor.posts == len(vendor.charges())
 
 
+@pytest.mark.slow
+def test_a_run_under_nohup_outlives_its_terminal(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """A hangup that whoever started the run wants ignored stops nothing."""
+    vendor = start_vendor(latency_s=0.3)
+    cli.write(study(vendor.url, _prompts(4, "nohup"), limits={"in_flight": 2}))
+
+    with cli.background("run", "study.yaml", "-y", ignores="HUP") as running:
+        wait_until(lambda: vendor.posts >= 1)
+        running.send_signal(signal.SIGHUP)
+        ended = cli.finish(running)
+
+    assert (0, {"saved": 4}) == (ended.code, cli.states())
+
+
 def test_signal_waits_for_the_answer_of_an_open_order(cli: CommandLine, start_vendor: StartVendor) -> None:
     """Two signals while an answer is out: the order is ambiguous, held, and never repeated."""
     vendor = start_vendor(faults=("post.accept_then_hang@1",))

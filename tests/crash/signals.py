@@ -1,6 +1,7 @@
 """Every signal in every phase of a run: the exit code is the promised one, everything is recorded, and the plain command goes on.
 
-    python tests/crash/signals.py
+    python tests/crash/signals.py              # each once
+    python tests/crash/signals.py --rounds 10
 
 The vendor is a host on loopback that strikes when the phase begins: while it is asked for prices, while an order is open, while a task is
 asked after, while a picture is fetched, just after it was sent, after an order was throttled, while the account is asked after at the end.
@@ -168,10 +169,12 @@ def line(told: Told) -> str:
 
 def main() -> int:
     """Play all, print, and give the exit code."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=1, help="how often each signal strikes in each phase")
+    rounds = parser.parse_args().rounds
     sys.stdout.write("phase         signal     exit  seconds  wrong\n")
     with tempfile.TemporaryDirectory(prefix="batchgen-signals-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-        pairs = [(phase, name) for phase in PHASES for name in SIGNALS]
+        pairs = [(phase, name) for _ in range(rounds) for phase in PHASES for name in SIGNALS]
         waiting = [pool.submit(play, Path(folder) / f"{at}", phase=phase, name=name) for at, (phase, name) in enumerate(pairs)]
         played: list[Told] = []
         for future in waiting:

@@ -69,10 +69,14 @@ class CommandLine:
             return self.finish(process, timeout_s=timeout_s)
 
     @contextmanager
-    def background(self, *words: object, **variables: str | None) -> Iterator[subprocess.Popen[str]]:
-        """Start one command; it is killed if it still lives when the block ends."""
+    def background(self, *words: object, ignores: str = "", **variables: str | None) -> Iterator[subprocess.Popen[str]]:
+        """Start one command as a terminal does, whatever signals we ignore; it is killed if it still lives when the block ends.
+
+        ``ignores`` names a signal that it is to ignore, as ``nohup`` has it.
+        """
+        signals = ["--default-signal=INT,HUP", *([f"--ignore-signal={ignores}"] if ignores else [])]
         process = subprocess.Popen(
-            [sys.executable, "-m", "batchgen", *map(str, words)],
+            ["env", *signals, sys.executable, "-m", "batchgen", *map(str, words)],
             cwd=self.folder,
             env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
