@@ -37,7 +37,7 @@ def test_limits_change_where_asked_and_nowhere_else() -> None:
     ],
 )
 def test_limits_in_words(limit: Limit, words: tuple[str, str]) -> None:
-    """A rate is told in the unit in which it is at least one, money with its unit, the absence of a limit as none, or as auto where the limit is found."""
+    """A rate is told in the unit in which it is at least one, money with its unit, no limit as none, one that is found as auto."""
     assert words == told(limit, "coin")
 
 
