@@ -2,8 +2,9 @@
 
     python tests/crash/soak.py --minutes 30
 
-One request in ten meets a fault. Memory and open files of the run are looked at every five seconds; what they were in the second sixth
-of the time is held against the last sixth. Prints both, the rate, the size of the diary, and what ``verify --full`` and the vendor's bill
+One request in ten meets a fault. Throttling is rarer, because each such answer rightly holds every order back for a second. Memory and
+open files of the run are looked at every five seconds; what they were in the second sixth of the time is held against the last sixth.
+Prints both, the rate, the size of the diary, and what ``verify --full`` and the vendor's bill
 say; exits 1 when memory or files grew by more than a twentieth, when anything was bought twice or lost, or an invariant broke.
 """
 
@@ -28,6 +29,15 @@ ROWS_A_MINUTE: Final = 6_000
 """More than a run orders in a minute, so that the rows never end."""
 GROWTH: Final = 0.05
 DIARY_BYTES: Final = 5 * 16 * 1024 * 1024
+RATES: Final = {
+    "post.429": 0.0005,
+    "post.429_retry_after": 0.0005,
+    "post.too_frequent": 0.0005,
+    "post.server_error": 0.06,
+    "poll.429": 0.0005,
+    "poll.reset": 0.03,
+}
+"""What differs from the rough profile."""
 _DRAIN_S: Final = 600.0
 _VERIFY_S: Final = 3600.0
 
@@ -77,7 +87,9 @@ def soak(cli: CommandLine, vendor: Vendor, minutes: int, in_flight: int) -> Iter
     wall_s = time.monotonic() - began
     saved = cli.select("SELECT sum(jobs) AS jobs FROM batch_total WHERE state = 'saved'")[0]["jobs"]
     yield f"exit {ended.code}: {ended.out.splitlines()[0] if ended.out else ended.err[-300:]}", ended.code == 5
-    yield f"{saved} saved in {wall_s:.0f} s: {saved / wall_s:.1f} jobs/s; faults met: {sum(vendor.stats()['faults'].values())}", True
+    told = vendor.stats()
+    met, requests = sum(told["faults"].values()), sum(told[name] for name in ("posts", "polls", "downloads"))
+    yield f"{saved} saved in {wall_s:.0f} s: {saved / wall_s:.1f} jobs/s; faults met: {met} in {requests} requests", True
     for name, values, unit in (
         ("memory", [one.rss_bytes for one in samples], 2**20),
         ("open files", [one.files for one in samples], 1),
@@ -105,7 +117,8 @@ def main() -> int:
     options = parser.parse_args()
     is_good = True
     terms = {"profile": "rough", "seed": options.seed, "latency_s": 0.5, "image_scale": 0.05, "image_bytes": 16_384, "balance": "1000000"}
-    with tempfile.TemporaryDirectory(prefix="batchgen-soak-") as name, open_vendor(**terms, max_running=10_000) as vendor:
+    terms |= {"faults": tuple(f"{name}={rate}" for name, rate in RATES.items()), "max_running": 10_000}
+    with tempfile.TemporaryDirectory(prefix="batchgen-soak-") as name, open_vendor(**terms) as vendor:
         cli = CommandLine(folder=Path(name))
         for sentence, is_as_promised in soak(cli, vendor, options.minutes, options.in_flight):
             sys.stdout.write(f"{'ok ' if is_as_promised else 'BAD'} {sentence}\n")
