@@ -31,6 +31,9 @@ from batchgen.planning.sources import (
 from batchgen.planning.tables import Table
 from batchgen.planning.templates import TemplateRefusedError, Text
 
+_MOST_FOLDERS: Final = 32
+_MOST_DEEP: Final = 2
+"""Of a pattern: more could be looked for until the morning."""
 _RANGE: Final = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -174,6 +177,9 @@ class Entries:
         """Find the files that an entry names, in natural order."""
         names = [entry.file]
         if has_magic(entry.file) and not is_there(self._folder / entry.file):
+            if entry.file.count("/") > _MOST_FOLDERS or entry.file.count("**") > _MOST_DEEP:
+                self._findings.error("E201", f"a pattern may name {_MOST_FOLDERS} folders and have ** {_MOST_DEEP} times at most", at)
+                return []
             found = glob(entry.file, root_dir=self._folder, recursive=True)  # noqa: PTH207 - pathlib has no root and no **-less recursion switch
             names = sorted((name for name in found if (self._folder / name).is_file()), key=prompts.natural_order)
             if not names:

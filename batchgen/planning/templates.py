@@ -5,7 +5,7 @@ template is read, so nothing can run long or reach out. The sandbox below is a s
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
@@ -83,6 +83,8 @@ class Text:
 
 def _parsed(source: str) -> nodes.Template:
     """Parse a template; carriage returns, which Jinja would turn into line feeds, are carried around it."""
+    if len(source) > MAX_OUTPUT_BYTES:
+        raise TemplateRefusedError(f"the template is longer than {MAX_OUTPUT_BYTES // 1024} KiB")
     if _STATEMENT.search(source):
         raise TemplateRefusedError("statements and comments are not allowed in a template, only {{ variables }}")
     if any(found.count("|") > _MOST_FILTERS for found in _EXPRESSION.findall(source)):
@@ -94,19 +96,27 @@ def _parsed(source: str) -> nodes.Template:
         raise TemplateRefusedError(f"the template is not well-formed: {error.message}") from error
     except (TemplateError, RecursionError, ValueError) as error:
         raise TemplateRefusedError("the template is not well-formed") from error
-    for data in tree.find_all(nodes.TemplateData):
-        data.data = data.data.replace(mark, "\r")
-    for const in tree.find_all(nodes.Const):
-        const.value = const.value.replace(mark, "\r") if isinstance(const.value, str) else const.value
+    for node in _all_of(tree):
+        if isinstance(node, nodes.TemplateData):
+            node.data = node.data.replace(mark, "\r")
+        elif isinstance(node, nodes.Const) and isinstance(node.value, str):
+            node.value = node.value.replace(mark, "\r")
     return tree
+
+
+def _all_of(tree: nodes.Node) -> Iterator[nodes.Node]:
+    """Give a tree and everything in it, however deep."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.iter_child_nodes())
 
 
 def _names(tree: nodes.Node) -> set[str]:
     """Give the variables' names; raise when anything but variables, texts and our filters occurs."""
     found: set[str] = set()
-    waiting: list[nodes.Node] = [tree]
-    while waiting:
-        node = waiting.pop()
+    for node in _all_of(tree):
         if not isinstance(node, _ALLOWED) or (isinstance(node, nodes.Const) and not isinstance(node.value, str)):
             raise TemplateRefusedError("only {{ variable }} and simple filters are allowed in a template")
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
@@ -115,7 +125,6 @@ def _names(tree: nodes.Node) -> set[str]:
             _check_arguments(node)
         if isinstance(node, nodes.Name):
             found.add(node.name)
-        waiting.extend(node.iter_child_nodes())
     return found
 
 

@@ -173,6 +173,8 @@ def test_row_06_a_grid_of_six_axes_of_a_thousand_is_counted_and_not_built(desk: 
         "{{ a",
         "{{ }}",
         "{{" + "(" * 5000,
+        "{{ a" + "('x')" * 2000 + " }}",
+        "{{ a }}/" * 10_000,
     ],
     ids=lambda template: template[:30],
 )

@@ -385,3 +385,11 @@ def test_a_path_that_is_too_long_is_a_problem_of_its_line(desk: Desk, path: str)
     """Prompt files, and the folder of the references: no system can open them, and none of the questions about them raises."""
     assert desk.places(f"prompts: [{{file: '{path}'}}]\n") == ["4:18 E201"]
     assert "E207" in "".join(desk.places(f"prompts: [a]\nreferences_root: '{path}'\n"))
+
+
+@pytest.mark.parametrize("pattern", ["n/*" + "g/*" * 2_000, "**/" * 3 + "*.txt", "*/" * 40 + "a.txt"])
+def test_a_pattern_that_would_be_looked_for_until_the_morning_is_refused(desk: Desk, pattern: str) -> None:
+    """More folders than anybody has, or the whole tree of each folder of the whole tree: found nothing, said at once."""
+    (problem,) = desk.problems(f"prompts: [{{file: '{pattern}'}}]\n")
+
+    assert ("E201", "a pattern may name 32 folders and have ** 2 times at most") == (problem.code, problem.message)
