@@ -62,9 +62,9 @@ def _once(random: Random, data: bytes, words: Sequence[bytes]) -> bytes:
 
 
 def damaged_json(random: Random, value: object) -> bytes:
-    """Damage a JSON value in one to three places, and one time in four its bytes too."""
+    """Damage a JSON value in one to three places, and one time in four its bytes too; what grows stays below a mebibyte."""
     for _ in range(random.randint(1, 3)):
         if isinstance(value, dict | list) and value:
             value, _ = mutated(random, value)
-    body = json.dumps(value).encode()
+    body = json.dumps(value).encode()[: 1 << 20]
     return damaged(random, body) if random.random() < 0.25 else body
