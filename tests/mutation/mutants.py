@@ -4,7 +4,7 @@ A mutator of our own, since the common one copies the project to another folder 
 the frozen dataclasses and tables at module level nor the tests that read files beside them outlive. Here nothing is written: a forked child
 imports the changed module through a hook and runs the module's tests until the first failure.
 
-Not mutated: docstrings, annotations, decorators, and texts inside ``raise`` and f-strings, which are words for people.
+Not mutated: docstrings, annotations, literal types, decorators, and texts inside ``raise`` and f-strings, which are words for people.
 """
 
 import argparse
@@ -151,6 +151,8 @@ def _swapped(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 def places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
     """Give (parent, field, index) of every node that may be changed."""
+    if isinstance(tree, ast.Subscript) and isinstance(tree.value, ast.Name) and tree.value.id == "Literal":
+        return
     for name, value in ast.iter_fields(tree):
         if name in {"annotation", "returns", "decorator_list", "type_params", "bases", "exc"} or isinstance(tree, ast.JoinedStr):
             continue

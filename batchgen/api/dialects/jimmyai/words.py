@@ -10,7 +10,7 @@ Phase = Literal["running", "completed", "failed", "canceled"]
 """Where a task stands."""
 
 _WORDS: Final[tuple[tuple[Sense, tuple[str, ...]], ...]] = (
-    ("throttled", ("请求过于频繁", "频繁", "too frequent", "rate limit", "too many")),
+    ("throttled", ("频繁", "too frequent", "rate limit", "too many")),
     ("balance", ("余额不足", "insufficient", "balance")),
     ("quota", ("额度", "quota")),
     ("model", ("不支持的模型参数", "配置不存在", "unsupported model")),
