@@ -131,12 +131,10 @@ def test_where_no_rename_is_exclusive_the_name_is_taken_first(
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS])
 def test_a_disk_that_fails_is_not_asked_in_another_way(tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Neither a failed link nor a failed rename is tried otherwise."""
-    monkeypatch.setattr(os, "link", _refusing(number))
-    monkeypatch.setattr(folders, "_RENAMEAT2", _failing_with(number))
     (tmp_path / "temp").write_text("image")
-
-    for move in (move_new, rename_new):
-        with pytest.raises(OSError, match="final") as caught:
+    for move, name, failing in ((move_new, "link", _refusing(number)), (rename_new, "_RENAMEAT2", _failing_with(number))):
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="final") as caught:
+            patched.setattr(os if name == "link" else folders, name, failing)
             move(folder, "temp", "final")
         assert number == caught.value.errno
 
