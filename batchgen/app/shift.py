@@ -92,10 +92,15 @@ class Shift:
             ending = runs.Ending(stop_reason=reason, exit_code=report.exit_code, balance_after=balance)
             ending = None if engine.left_orders_open else ending
             log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
+        except KeyboardInterrupt:
+            ending = runs.Ending(stop_reason="interrupted", exit_code=128 + signal.SIGINT)
+            raise
+        else:
             return report
         finally:
             if ending is not None:
                 self._sign_out(run_id, ending)
+            _heed_signals_again()
 
     def _sign_out(self, run_id: int, ending: runs.Ending) -> None:
         """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""
@@ -354,9 +359,13 @@ class Shift:
 
 @contextmanager
 def _signals(engine: Engine) -> Iterator[None]:
-    """Let the first signal drain the run and the second end it; a run under ``nohup`` goes on when its terminal is closed."""
+    """Let the first signal drain the run and the second end it; a run under ``nohup`` goes on when its terminal is closed.
+
+    Afterwards signals are not heeded until ``_heed_signals_again``: one in the middle of the report would leave a reader behind that keeps
+    the end of the run from being recorded.
+    """
     loop = asyncio.get_running_loop()
-    heeded = [number for number in _SIGNALS if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = _heeded()
     for number in heeded:
         loop.add_signal_handler(number, engine.interrupt, number)
     try:
@@ -364,6 +373,16 @@ def _signals(engine: Engine) -> Iterator[None]:
     finally:
         for number in heeded:
             loop.remove_signal_handler(number)
+            signal.signal(number, lambda *_: None)
+
+
+def _heed_signals_again() -> None:
+    for number in _heeded():
+        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+
+
+def _heeded() -> list[signal.Signals]:
+    return [number for number in _SIGNALS if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
