@@ -68,10 +68,10 @@ def watch(process: "subprocess.Popen[str]") -> list[Sample]:
     return samples
 
 
-def growth(values: Sequence[int]) -> tuple[float, float]:
-    """Give the median of the second and of the last sixth."""
-    sixth = max(1, len(values) // 6)
-    return median(values[sixth : 2 * sixth] or values), median(values[-sixth:])
+def sixths(values: Sequence[int]) -> list[float]:
+    """Give the median of each sixth of the time."""
+    size = max(1, len(values) // 6)
+    return [median(values[at : at + size]) for at in range(0, min(len(values), 6 * size), size)]
 
 
 def soak(cli: CommandLine, vendor: Vendor, minutes: int, in_flight: int) -> Iterator[tuple[str, bool]]:
@@ -91,12 +91,13 @@ def soak(cli: CommandLine, vendor: Vendor, minutes: int, in_flight: int) -> Iter
     met, requests = sum(told["faults"].values()), sum(told[name] for name in ("posts", "polls", "downloads"))
     yield f"{saved} saved in {wall_s:.0f} s: {saved / wall_s:.1f} jobs/s; faults met: {met} in {requests} requests", True
     for name, values, unit in (
-        ("memory", [one.rss_bytes for one in samples], 2**20),
+        ("MiB", [one.rss_bytes for one in samples], 2**20),
         ("open files", [one.files for one in samples], 1),
     ):
-        early, late = growth(values)
-        told = f"{name}: {early / unit:.1f} in the second sixth, {late / unit:.1f} in the last ({late / early - 1:+.1%})"
-        yield f"{told}, {len(values)} samples", late <= early * (1 + GROWTH)
+        each = sixths(values)
+        early, late = each[min(1, len(each) - 1)], each[-1]
+        told = f"{name} by sixths of the time: {', '.join(f'{one / unit:.1f}' for one in each)}"
+        yield f"{told} ({late / early - 1:+.1%}), {len(values)} samples", late <= early * (1 + GROWTH)
     diary = [path.stat().st_size for path in cli.folder.glob("batchgen.log*")]
     yield f"diary: {len(diary)} files, {sum(diary) / 2**20:.0f} MiB", sum(diary) <= DIARY_BYTES
     settled = cli("resume", "-y", "--budget", "0", timeout_s=_DRAIN_S)
