@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_OUTPUT_BYTES: Final = 32 * 1024
+_LONGEST_SOURCE: Final = 2 * MAX_OUTPUT_BYTES
 _STATEMENT: Final = re.compile(r"\{[%#]")
 _EXPRESSION: Final = re.compile(r"\{\{(.*?)(?:\}\}|\Z)", re.DOTALL)
 _MOST_FILTERS: Final = 50
@@ -83,8 +84,8 @@ class Text:
 
 def _parsed(source: str) -> nodes.Template:
     """Parse a template; carriage returns, which Jinja would turn into line feeds, are carried around it."""
-    if len(source) > MAX_OUTPUT_BYTES:
-        raise TemplateRefusedError(f"the template is longer than {MAX_OUTPUT_BYTES // 1024} KiB")
+    if len(source) > _LONGEST_SOURCE:
+        raise TemplateRefusedError(f"the template is longer than {_LONGEST_SOURCE // 1024} KiB")
     if _STATEMENT.search(source):
         raise TemplateRefusedError("statements and comments are not allowed in a template, only {{ variables }}")
     if any(found.count("|") > _MOST_FILTERS for found in _EXPRESSION.findall(source)):

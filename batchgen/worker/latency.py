@@ -173,5 +173,6 @@ class Latencies:
         done = own.done_by(elapsed_s)
         if done >= _OVERDUE:
             return min(_LONGEST_GAP_S, max(_SHORTEST_GAP_S, _OVERDUE_GAP * elapsed_s)) * (0.9 + 0.2 * chance)
-        gap_s = own.when(done + _NEXT_SHARE * (1 - done)) - elapsed_s
+        most_s = max(_LONGEST_GAP_S, own.when(0.5))  # a clock that was set between two runs makes some durations up
+        gap_s = min(most_s, own.when(done + _NEXT_SHARE * (1 - done)) - elapsed_s)
         return max(_SHORTEST_GAP_S, _SHORTEST_SHARE * own.when(0.5), gap_s) * (1 + _SPREAD * chance)

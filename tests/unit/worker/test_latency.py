@@ -176,3 +176,12 @@ def test_questions_are_never_closer_than_a_part_of_the_duration() -> None:
         instants.append(instants[-1] + latencies.next_wait_s(_SHAPE, asked=1, elapsed_s=instants[-1], chance=0.0))
 
     assert all(later - earlier >= 0.04 * 36 for earlier, later in pairwise(instants))
+
+
+def test_durations_that_a_clock_made_up_hold_no_question_back_for_long() -> None:
+    """Days among seconds, from runs whose clock was set between: the next question comes after a quarter of a minute at most."""
+    shape, latencies = ("painter", ""), Latencies()
+    latencies.learn_all({shape: [1.0] * 9 + [345_600.0] * 7})
+
+    for elapsed_s in (0.5, 1.0, 2.0, 3_600.0):
+        assert latencies.next_wait_s(shape, asked=1, elapsed_s=elapsed_s, chance=0.5) <= 20
