@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from batchgen.api.client import HttpClient
-from batchgen.app import accounting, database, journals
+from batchgen.app import accounting, database, journals, signals
 from batchgen.app.clock import ClockWatch, SystemClock
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.listening import Listener, Opening
@@ -44,12 +44,10 @@ from batchgen.store.writer import DatabaseThread
 from batchgen.worker.bearing import Bearing, Stop
 from batchgen.worker.engine import Engine
 from batchgen.worker.helm import Helm
-from batchgen.worker.progress import Progress
 
 _FILE_THREADS: Final = 8
 _BEAT_EVERY_S: Final = 10.0
 _REMEMBER_EVERY_S: Final = 60.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POSTS: Final = 8
 _MOST_POSTS: Final = 64
 """Orders whose answer is awaited at once: few are enough where an answer comes at once, many are needed where it is the result."""
@@ -100,7 +98,7 @@ class Shift:
         finally:
             if ending is not None:
                 self._sign_out(run_id, ending)
-            _heed_signals_again()
+            signals.heed_again()
 
     def _sign_out(self, run_id: int, ending: runs.Ending) -> None:
         """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""
@@ -132,7 +130,7 @@ class Shift:
                 asyncio.create_task(self._remember(plan.vendor, engine)),
             ]
             listener = self._listener(engine)
-            with _signals(engine), (watch or _unwatched)(lambda: self._snapshot(engine)):
+            with signals.draining(engine.interrupt), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     await listener.open(self.opening)
                     senses.append(asyncio.create_task(listener.listen()))
@@ -281,7 +279,7 @@ class Shift:
             oldest_task_s=engine.oldest_task_s(),
             saved_bytes=progress.saved_bytes,
             cost=shown(progress.spent, self.vendor.dialect.unit),
-            forecast=self._forecast(progress, rate, cap=engine.bearing.limits.budget_cost),
+            forecast=self._forecast(count, progress.spent or 0, rate, cap=engine.bearing.limits.budget_cost),
             pause=progress.pause,
             stopping=progress.stopping,
             problems=tuple(progress.problems),
@@ -336,10 +334,8 @@ class Shift:
         unit, off = self.vendor.dialect.unit, round(100 * (cost - estimate) / estimate)
         return f"estimated {shown(estimate, unit)} for what told its cost, and cost {shown(cost, unit)} ({off:+d} %)"
 
-    def _forecast(self, progress: Progress, rate: float, *, cap: Micros | None) -> str:
+    def _forecast(self, count: Mapping[State, int], spent: int, rate: float, *, cap: Micros | None) -> str:
         """Say with which order, and about when, the batch's limit of cost will be reached, by what orders have cost so far."""
-        spent = progress.spent or 0
-        count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
         bought = count[State.SAVED] + count[State.SUBMITTED] + count[State.RENDERED] + count[State.FAILED]
         if cap is None or not spent or not bought:
             return ""
@@ -355,34 +351,6 @@ class Shift:
             return stop.message if stop else ""
         unit, planned = self.vendor.dialect.unit, prospects.outlook(self.thread.engine, self.batch).planned
         return f"{stop.message}; {accounting.shortfall(account, rows=rows, wanted=self._wanted(engine, planned), unit=unit)}"
-
-
-@contextmanager
-def _signals(engine: Engine) -> Iterator[None]:
-    """Let the first signal drain the run and the second end it; a run under ``nohup`` goes on when its terminal is closed.
-
-    Afterwards signals are not heeded until ``_heed_signals_again``: one in the middle of the report would leave a reader behind that keeps
-    the end of the run from being recorded.
-    """
-    loop = asyncio.get_running_loop()
-    heeded = _heeded()
-    for number in heeded:
-        loop.add_signal_handler(number, engine.interrupt, number)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            loop.remove_signal_handler(number)
-            signal.signal(number, lambda *_: None)
-
-
-def _heed_signals_again() -> None:
-    for number in _heeded():
-        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
-
-
-def _heeded() -> list[signal.Signals]:
-    return [number for number in _SIGNALS if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager

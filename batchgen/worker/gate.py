@@ -108,7 +108,7 @@ class SubmitGate:
     @property
     def in_flight(self) -> Mapping[str, int]:
         """Count what is alive of each model."""
-        return {model: found.total for model, found in self._lanes.items()}
+        return {model: own.total for model, own in self._lanes.items()}
 
     def look(self, now: float) -> None:
         """Let time pass while rows wait to be ordered: an allowance that holds them back grows, unless trouble speaks against it."""

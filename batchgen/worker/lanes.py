@@ -66,7 +66,6 @@ class FixedLane:
     total: int = 0
     sent: int = 0
     opens_at: float = 0.0
-    was_refused: bool = False
     _allowed: float = field(init=False)
     _cut_at: float = -inf
 
@@ -77,6 +76,11 @@ class FixedLane:
     def places(self) -> int:
         """Say how many may be alive."""
         return int(min(self._allowed, UNLIMITED))
+
+    @property
+    def was_refused(self) -> bool:
+        """Say no: what is fixed is not found."""
+        return False
 
     def keep_to(self, now: float, *, most: float, most_rate: float) -> None:
         """Go on under other ceilings: at once as many, unless the vendor has made us cut down; no slot lies further off."""

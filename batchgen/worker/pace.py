@@ -4,6 +4,8 @@ Theory of operation. Each of the two is an *allowance*. The one that is used up 
 seconds. A throttled order is laid to the allowance under which it stood out more from the orders that were taken: more alive than with
 them, or closer upon each other. That allowance falls back to what was taken, or below when that does not help, and stays there. A refusal
 has a price in orders taken; only when it is paid is the refused level tried again: few orders are refused, and a limit that rises is found.
+Who orders seldom tries after some minutes anyhow. A single refusal that stood out in neither way, after many orders that were taken, is
+chance and changes nothing.
 
 A *finding lane* holds both allowances of one key or of one model. Nothing here has a clock: ``now`` is a reading of the monotonic one.
 """

@@ -1,0 +1,38 @@
+"""What a run makes of the signals that end it: the first drains it, the second leaves at once, and none breaks into its last words."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def draining(interrupt: Callable[[int], None]) -> Iterator[None]:
+    """Give each signal's number to ``interrupt`` in the running loop; a hangup that is ignored, as ``nohup`` has it, stays ignored.
+
+    Afterwards signals do nothing until ``heed_again``: one in the middle of the report would leave a reader behind that keeps the end of
+    the run from being recorded.
+    """
+    loop = asyncio.get_running_loop()
+    heeded = _heeded()
+    for number in heeded:
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            loop.remove_signal_handler(number)
+            signal.signal(number, lambda *_: None)
+
+
+def heed_again() -> None:
+    """Let signals end the process as they do any other; called where a run may also have failed before ``draining``."""
+    for number in _heeded():
+        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+
+
+def _heeded() -> list[signal.Signals]:
+    return [number for number in _SIGNALS if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
