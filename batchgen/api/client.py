@@ -5,19 +5,15 @@ whether its first byte left: the transport reports that moment, and an exception
 OutcomeUnknownError. A kept-alive connection that the server has closed is noticed before it is used; when the close crosses the request on
 the wire, the outcome is unknown, and nothing here ever sends an order twice. ``ask`` and ``fetch`` ride aiohttp, at a fifth of the CPU and
 without touching a signed URL (httpx-aiohttp re-quotes its query, which breaks the signature); a GET on a stale connection is repeated once
-by aiohttp. ``fetch`` has a session of its own that never saw the key and dials only what ``addresses.Policy`` allows; ``post_message``,
-which tells somebody of the run, stands beside the client and dials under the same policy.
+by aiohttp. ``fetch`` has a session of its own that never saw the key and dials only what ``addresses.Policy`` allows.
 
 No errors of the libraries come out of here: they may carry request headers, so ours are raised beside them, not on top of them.
 """
 
 import asyncio
-import errno
-import os
 import re
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Final
@@ -26,9 +22,11 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from batchgen.api.addresses import MAX_URL_CHARS, Policy
+from batchgen.api.addresses import Policy
 from batchgen.api.endpoint import Endpoint
 from batchgen.api.envelope import excerpt
+from batchgen.api.failures import causes, told
+from batchgen.api.guarded import CONNECTIONS, admitted, bare_session, guarded_connector, joined, read_url, unreached
 from batchgen.api.suspension import suspended_s
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import DownloadError, ExchangeError, InputError, NotSentError, OutcomeUnknownError, StopRunError
@@ -39,15 +37,11 @@ from batchgen.core.secrets import spellings
 MAX_JSON_BYTES: Final = 1 << 20
 MAX_REDIRECTS: Final = 3
 CHUNK_BYTES: Final = 1 << 16
-CONNECTIONS: Final = 32
-"""Connections of ``ask`` and of ``fetch``, each; further calls wait their turn."""
-
 _KEEP_ALIVE_S: Final = 2.0  # shorter than any server's own limit, so that an order seldom meets a connection that is just being closed
 _SLEPT_S: Final = 1.0
 _SENDING: Final = "http11.send_request_headers.started"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _EXPIRED: Final = frozenset({403, 404, 410})
-_VERBATIM: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,\-./:;=?@\[\]_~]+")
 _MIN_SECRET_CHARS: Final = 8
 _BEGUN_CHARS: Final = 2000
 _ESCAPED: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\(?:u00((?!22|5[cC])[2-7][0-9a-fA-F])|/)")
@@ -65,24 +59,6 @@ class Patience:
     drip_bytes: int = 30 * 1024
     suspended_s: Callable[[], float] = suspended_s
     """How long the machine has slept in all: no order waits for, or goes out over, a connection from before a sleep."""
-
-
-class _ForbiddenAddressError(OSError):
-    """A download wanted to reach the named host, which the policy refuses. An OSError, because aiohttp lets only those through."""
-
-
-class _GuardedResolver(aiohttp.ThreadedResolver):
-    """Resolve a name once and refuse it when any of its addresses is refused."""
-
-    def __init__(self, policy: Policy) -> None:
-        super().__init__()
-        self._policy = policy
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[aiohttp.abc.ResolveResult]:
-        found = await super().resolve(host, port, family)
-        if not all(self._policy.allows(host, result["host"]) for result in found):
-            raise _ForbiddenAddressError(host)
-        return found
 
 
 @dataclass(slots=True)
@@ -190,7 +166,7 @@ class HttpClient:
                 return await self._question(call)
         except (aiohttp.ClientError, OSError) as error:
             host = self._bases[call.host].host
-            failure = ExchangeError(f"{host}: {_told(error)}", host=host)
+            failure = ExchangeError(f"{host}: {told(error)}", host=host)
         raise failure
 
     async def fetch(self, url: str, sink: Sink) -> Fetched:
@@ -201,12 +177,12 @@ class HttpClient:
         """
         host = ""
         try:
-            target = _admitted(url, self._policy)
+            target = admitted(url, self._policy)
             host = target.raw_host or ""
             async with asyncio.timeout(self._download_timeout_s):
                 return await self._follow(target, sink)
         except (aiohttp.ClientError, OSError) as error:
-            failure = _unreached(error, host)
+            failure = unreached(error, host)
         raise failure
 
     async def close(self) -> None:
@@ -281,7 +257,7 @@ class HttpClient:
 
     async def _question(self, call: Call) -> Reply:
         if self._questions is None:
-            self._questions = _session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers, self._patience)
+            self._questions = self._session(aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls), self._api_headers)
         base = self._bases[call.host]
         async with self._questions.request(
             call.method,
@@ -335,11 +311,11 @@ class HttpClient:
     def _order_failure(self, error: Exception, host: str, wire: _Wire) -> ExchangeError | StopRunError:
         if wire.is_open:
             began = f"; the answer began HTTP {wire.status}: {self._begun(bytes(wire.arrived))}" if wire.arrived else ""
-            return OutcomeUnknownError(f"{host}: {_told(error)}{began}", host=host)
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-            message = f"the certificate of {host} is not trusted (provider.base_url): {_told(error)}"
+            return OutcomeUnknownError(f"{host}: {told(error)}{began}", host=host)
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
+            message = f"the certificate of {host} is not trusted (provider.base_url): {told(error)}"
             return StopRunError(message, exit_code=2, reason="config")
-        return NotSentError(f"{host}: {_told(error)}", host=host)
+        return NotSentError(f"{host}: {told(error)}", host=host)
 
     # --- downloads ---
 
@@ -350,7 +326,7 @@ class HttpClient:
                 place = response.headers.get("Location")
                 if response.status not in _REDIRECTS or place is None:
                     return await self._receive(response, sink)
-            following = _admitted(_joined(target, place), self._policy)
+            following = admitted(joined(target, place), self._policy)
             if target.scheme == "https" and following.scheme != "https":
                 raise DownloadError(f"{target.raw_host}: redirect to plain http", host=target.raw_host or "", forbidden=True)
             target = following
@@ -391,86 +367,11 @@ class HttpClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._downloads is None:
-            self._downloads = _session(_guarded_connector(self._policy, self._tls), self._plain_headers, self._patience)
+            self._downloads = self._session(guarded_connector(self._policy, self._tls), self._plain_headers)
         return self._downloads
 
-
-def post_message(url: str, body: bytes, *, is_local: bool, user_agent: str, limit_s: float) -> None:
-    """Send JSON, once, to an address of the user's choice; raise ExchangeError, which names no more of the address than its host.
-
-    The address is judged and dialled like a download's, on loopback only if ``is_local``: without key or cookies, over no proxy, and no
-    redirect is followed. Any status but 2xx is an error, and the answer is not read. For a thread without an event loop.
-    """
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(_post(url, body, policy=Policy(loopback=is_local), user_agent=user_agent, limit_s=limit_s))
-    finally:
-        loop.close()  # asyncio.run would wait for a resolver that hangs
-
-
-async def _post(url: str, body: bytes, *, policy: Policy, user_agent: str, limit_s: float) -> None:
-    host, tls = "", httpx.create_ssl_context(trust_env=False)
-    headers = {"User-Agent": user_agent, "Content-Type": "application/json"}
-    try:
-        target = _admitted(url, policy)
-        host = target.raw_host or ""
-        async with (
-            asyncio.timeout(limit_s),
-            _session(_guarded_connector(policy, tls), headers, Patience()) as session,
-            session.post(target, data=body, allow_redirects=False) as response,
-        ):
-            status = response.status
-    except (aiohttp.ClientError, OSError) as error:
-        failure: ExchangeError = _unreached(error, host)
-    else:
-        if 200 <= status < 300:
-            return
-        failure = ExchangeError(f"{host}: HTTP {status}", host=host)
-    raise failure
-
-
-def _admitted(url: str, policy: Policy) -> URL:
-    """Read a URL as it will be dialled, or raise DownloadError when the policy objects to what it says."""
-    target = _read_url(url)
-    if target is None:
-        raise DownloadError("the URL cannot be read", forbidden=True)
-    host = target.raw_host or ""
-    objection = policy.objection(scheme=target.scheme, host=host, port=target.port, has_user="@" in target.raw_authority)
-    if objection is not None:
-        raise DownloadError(f"{host}: {objection}", host=host, forbidden=True)
-    return target
-
-
-def _unreached(error: Exception, host: str) -> DownloadError:
-    """Say why a host was not reached; a redirect may have led elsewhere, so a refused host is the one to name."""
-    refused = next((str(cause) for cause in _causes(error) if isinstance(cause, _ForbiddenAddressError)), None)
-    told = f"{host}: {_told(error)}" if refused is None else f"{refused}: its address is not public"
-    return DownloadError(told, host=refused or host, forbidden=refused is not None)
-
-
-def _guarded_connector(policy: Policy, tls: ssl.SSLContext) -> aiohttp.TCPConnector:
-    """Give connections that lead only where the policy allows."""
-
-    def guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-        """Open a socket: the last gate, which addresses written into a URL pass without the resolver."""
-        family, kind, protocol, _, address = info
-        if not policy.allows_socket(str(address[0])):
-            raise _ForbiddenAddressError(address[0])
-        return socket.socket(family=family, type=kind, proto=protocol)
-
-    return aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls, resolver=_GuardedResolver(policy), socket_factory=guarded_socket)
-
-
-def _session(connector: aiohttp.TCPConnector, headers: Mapping[str, str], patience: Patience) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=headers,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        read_bufsize=4 * CHUNK_BYTES,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.drip_window_s),
-    )
+    def _session(self, connector: aiohttp.TCPConnector, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+        return bare_session(connector, headers, connect_s=self._patience.connect_s, idle_s=self._patience.drip_window_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -484,7 +385,7 @@ class _Base:
 def _checked_base(text: str, api_path: str, setting: str) -> _Base:
     """Read the address that a setting names; raise InputError."""
     trimmed = text.strip().rstrip("/").removesuffix(api_path).rstrip("/")
-    base = _read_url(trimmed)
+    base = read_url(trimmed)
     if base is None or not base.raw_host or "@" in base.raw_authority or "?" in trimmed or "#" in trimmed:
         raise InputError(f"{setting} must be a plain URL such as https://api.example.com")
     if base.scheme != "https" and not (base.scheme == "http" and is_loopback_host(base.raw_host)):
@@ -529,24 +430,6 @@ async def _in_turn(pieces: tuple[bytes, ...]) -> AsyncIterator[bytes]:
             yield piece[start : start + CHUNK_BYTES]
 
 
-def _read_url(text: str) -> URL | None:
-    """Read a URL without changing a character of it, as signatures demand; only one with illegal characters is quoted."""
-    if len(text) > MAX_URL_CHARS or not text.isprintable():
-        return None
-    try:
-        url = URL(text, encoded=_VERBATIM.fullmatch(text) is not None)
-        _ = url.port  # asked for here, because a bad authority raises only when it is
-    except ValueError:
-        return None
-    return url
-
-
-def _joined(base: URL, place: str) -> str:
-    """Give the absolute URL of a redirect, or an empty text when it cannot be read."""
-    relative = _read_url(place)
-    return "" if relative is None else str(base.join(relative))
-
-
 async def _whole(chunks: AsyncIterator[bytes], gathered: bytearray | None = None) -> bytes | None:
     """Gather a body, or give None as soon as it grows beyond 1 MiB; what came before an error stands in ``gathered``."""
     gathered = bytearray() if gathered is None else gathered
@@ -562,35 +445,3 @@ def _plain(body: bytes) -> bytes:
     if b"\\u00" not in body and b"\\/" not in body:
         return body
     return _ESCAPED.sub(lambda found: found[1] + (bytes([int(found[2], 16)]) if found[2] else b"/"), body)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an error down to what it came from."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _told(error: Exception) -> str:
-    """Say what went wrong by the error's class and the system's words; the library's own text may quote headers or a signed URL."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    tls = next((words for cause in _causes(error) if isinstance(cause, ssl.SSLError) and (words := _tls_words(cause))), None)
-    system = tls or next((_system_words(cause) for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), None)
-    return f"{name} ({system})" if system else name
-
-
-def _tls_words(error: ssl.SSLError) -> str:
-    """Say why TLS failed; its error number is none of the system's, though it looks like one."""
-    return str(getattr(error, "verify_message", "") or (getattr(error, "reason", None) or "").lower().replace("_", " "))
-
-
-def _system_words(error: OSError) -> str:
-    """Prefer the system's text for an error number: asyncio puts the address in its place. TLS has numbers and words of its own."""
-    said: str | None = getattr(error, "verify_message", None)  # of an ssl.SSLCertVerificationError; aiohttp's subclass lacks it
-    if said:
-        return said
-    number = error.errno
-    return os.strerror(number) if number is not None and number in errno.errorcode else str(error.strerror)

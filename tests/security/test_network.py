@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from batchgen.api.client import MAX_JSON_BYTES, HttpClient, post_message
+from batchgen.api.client import MAX_JSON_BYTES, HttpClient
 from batchgen.api.dialects import dialect_for
 from batchgen.api.endpoint import Endpoint
+from batchgen.api.webhook import post_message
 from batchgen.core.dialects import Call, Reply
 from batchgen.core.errors import BadImageError, BatchgenError, DownloadError, InputError, StopRunError
 from batchgen.core.hosts import is_public

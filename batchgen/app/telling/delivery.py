@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from batchgen.api.client import post_message
+from batchgen.api.webhook import post_message
 from batchgen.app.telling.message import Message
 from batchgen.core.errors import ExchangeError, InputError
 from batchgen.core.ports import Log
