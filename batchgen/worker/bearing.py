@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from batchgen.core.exits import Exit
-from batchgen.core.jobs import Job
+from batchgen.core.jobs import Job, JobId
 from batchgen.core.limits import Limits
 from batchgen.core.ports import Clock, Log
 from batchgen.worker.gate import Gate
@@ -50,8 +50,8 @@ class Bearing:
     rows_left: bool | None = None
     """Whether planned rows are known to be left; None before the database was asked, and when a job went back to planned."""
     failures_in_a_row: int = 0
-    _bugs: Counter[str] = field(default_factory=Counter)
-    """Errors that nobody expected, by lane, since the lane's last step without one."""
+    _bugs: dict[str, set[JobId]] = field(default_factory=dict)
+    """Jobs that met an error that nobody expected, by lane, since the lane's last step without one."""
     _refusals: Counter[str] = field(default_factory=Counter)
     _lost: list[str] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,16 +131,20 @@ class Bearing:
             )
 
     def stumbled(self, lane: Literal["orders", "follows"], job: Job, error: Exception) -> None:
-        """Note an error of ours that spoiled a job's step; raise it when it is the lane's fifth in a row, whatever the jobs."""
-        self._bugs[lane] += 1
-        if self._bugs[lane] >= _BUGS_IN_A_ROW:
+        """Note an error of ours that spoiled a job's step; raise it when it is the fifth job in a row that meets one in this lane.
+
+        One odd job tried five times says nothing of the others; what meets every job would spoil them all.
+        """
+        met = self._bugs.setdefault(lane, set())
+        met.add(job.id)
+        if len(met) >= _BUGS_IN_A_ROW:
             raise error
         self.log.error("job.bug", key=job.key, task_id=job.task_id, exc_info=error)
         self.say(f"{job.key[:8]}: {bug_in_words(error)}")
 
     def walked(self, lane: Literal["orders", "follows"]) -> None:
         """Note a step that went as expected, whatever came of it."""
-        self._bugs[lane] = 0
+        self._bugs.pop(lane, None)
 
     def say_pause(self, gate: Gate, *, before: float, what: str = "orders") -> None:
         """Tell until when nothing passes a gate that was to open at ``before`` and is shut for longer now.

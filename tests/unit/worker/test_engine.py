@@ -281,6 +281,21 @@ def test_five_bugs_in_a_row_stop_orders_and_are_raised_when_all_is_recorded() ->
     assert run.progress.stopping == "unexpected ValueError"
 
 
+def test_one_odd_row_tried_more_than_five_times_stops_no_run() -> None:
+    """The last row of a night, which a dialect cannot put into an order, fails by itself, and the run ends."""
+    run = rig(jobs(1), limits=limits(attempts=7))
+
+    def submit(*_: object) -> None:
+        raise KeyError("ratio")
+
+    run.engine.steps.dialect.submit = submit
+
+    assert run.run() is None
+
+    assert [State.FAILED] == run.states()
+    assert "bug" == run.job().reason
+
+
 def test_a_bug_of_the_ledger_is_raised_after_orders_under_way_are_recorded() -> None:
     """An unexpected error outside the steps stops orders, lets the others come to their end, and is raised as it is."""
     run, broken = rig(jobs(8)), [ValueError("our bug")]
