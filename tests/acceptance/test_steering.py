@@ -1,6 +1,10 @@
 """Steering a run from a second shell: pause, stop, limits, and decisions about rows while it works."""
 
+import os
 import signal
+import sqlite3
+import subprocess
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -151,6 +155,18 @@ def test_a_stop_while_nothing_runs_stops_nothing(cli: CommandLine, vendor: Vendo
     assert [] == _requests(cli)
 
 
+def _hang_between_commits(cli: CommandLine, run: subprocess.Popen[str]) -> None:
+    """Stop a process where it holds no lock on its database, so that others can write there."""
+    while True:
+        run.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WNOWAIT)
+        with closing(sqlite3.connect(cli.folder / "batchgen.db", timeout=0, isolation_level=None)) as connection, suppress(sqlite3.Error):
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+            return
+        run.send_signal(signal.SIGCONT)
+
+
 def test_a_stop_that_came_too_late_stops_no_later_run(cli: CommandLine, start_vendor: StartVendor) -> None:
     """A run that hangs does not follow, which is told; it is killed, and the next run works to the end."""
     vendor = start_vendor()
@@ -158,7 +174,7 @@ def test_a_stop_that_came_too_late_stops_no_later_run(cli: CommandLine, start_ve
 
     with cli.background("run", "study.yaml", "-y") as run:
         wait_until(lambda: vendor.posts >= 2)
-        run.send_signal(signal.SIGSTOP)
+        _hang_between_commits(cli, run)
         asked = cli("stop")
         run.send_signal(signal.SIGKILL)
         cli.finish(run)
