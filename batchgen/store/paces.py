@@ -7,15 +7,13 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from batchgen.core.limits import Found
 from batchgen.store import schema as s
-from batchgen.store.engine import place_of, reading
-from batchgen.store.faults import translated
+from batchgen.store.queries import look
 
 
 def found(engine: Engine, vendor: str) -> dict[str, Found]:
     """Give what was found, by model; "" stands for all models together."""
     query = select(s.pace).where(s.pace.c.vendor == vendor)
-    with translated(place_of(engine.url)), reading(engine).connect() as connection:
-        rows = connection.execute(query).mappings().all()
+    rows = look(engine, lambda connection: connection.execute(query).mappings().all())
     return {row["model"]: Found(in_flight=row["in_flight"], submits_per_s=row["submits_per_s"]) for row in rows}
 
 
