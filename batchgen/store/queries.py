@@ -388,5 +388,4 @@ def _pages(engine: Engine, page: Callable[[int], Select[Any]], place: str, *, af
 
 
 def _all(engine: Engine, query: Select[Any]) -> Sequence[RowMapping]:
-    with translated(place_of(engine.url)), reading(engine).connect() as connection:
-        return connection.execute(query).mappings().all()
+    return look(engine, lambda connection: connection.execute(query).mappings().all())
