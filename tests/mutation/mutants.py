@@ -55,7 +55,12 @@ MODULES: Final = {
     "batchgen/core/machine.py": ("tests/unit/core/test_machine.py",),
     "batchgen/core/states.py": ("tests/unit/core/test_states.py", "tests/unit/core/test_machine.py"),
     "batchgen/core/reconciling.py": ("tests/unit/core/test_reconciling.py",),
-    "batchgen/store/effects.py": ("tests/unit/store/test_ledger.py", "tests/unit/store/test_recorder.py", "tests/contract/test_ledger.py"),
+    "batchgen/store/effects.py": (
+        "tests/unit/store/test_effects.py",
+        "tests/unit/store/test_ledger.py",
+        "tests/unit/store/test_recorder.py",
+        "tests/contract/test_ledger.py",
+    ),
     "batchgen/worker/verdicts.py": (f"{_WORKER}/test_verdicts.py", f"{_WORKER}/test_steps.py"),
     "batchgen/worker/doubting.py": (f"{_WORKER}/test_doubting.py",),
     "batchgen/worker/recorder.py": (f"{_WORKER}/test_recorder.py", f"{_WORKER}/test_steps.py"),
