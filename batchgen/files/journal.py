@@ -89,8 +89,11 @@ def is_shared(folder: Path, database: str) -> bool:
     return any(path.name != name_of(database) for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"))
 
 
-def read(folder: Path, database: str) -> History:
-    """Give what the journal of a database holds, empty when there is none; raise FileError when the disk refuses."""
+def read(folder: Path, database: str, *, only: Collection[int] | None = None) -> History:
+    """Give what the journal of a database holds, empty when there is none; raise FileError when the disk refuses.
+
+    ``only`` are the orders wanted, where not all are: a full journal tells of 25,000.
+    """
     name = name_of(database)
     root = Root(folder)
     with disk_errors("read", root, name):
@@ -105,7 +108,7 @@ def read(folder: Path, database: str) -> History:
             content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise FileError(f"{root.path / name} is too large for a journal; move it away")
-    return _told(root.path / name, content, database)
+    return _told(root.path / name, content, database, only)
 
 
 class OrderJournal:
@@ -120,8 +123,8 @@ class OrderJournal:
         self._root: Final = Root(folder)
         self._name: Final = name_of(database)
         self._gate: Final = threading.Lock()
-        history = read(folder, database)
-        self._open: Final = {entry.intent.attempt_id: entry for entry in history.entries if entry.intent.attempt_id in open_orders}
+        history = read(folder, database, only=open_orders)
+        self._open: Final = {entry.intent.attempt_id: entry for entry in history.entries}
         self._end = history.end
         self._allocated = 0
         with disk_errors("open", self._root, self._name), self._root.opened(create=True) as place:
@@ -211,8 +214,7 @@ class OrderJournal:
 
     def _begin_anew(self, mark_line: bytes, keep: Collection[int]) -> None:
         """Put a short journal in the place of the long one, in one step."""
-        entries = [entry for entry in read(self._root.path, self._database).entries if entry.intent.attempt_id in keep]
-        text = mark_line + b"".join(_lines(entries))
+        text = mark_line + b"".join(_lines(read(self._root.path, self._database, only=keep).entries))
         with disk_errors("write", self._root, self._name, need=len(text)), self._root.opened() as place:
             descriptor = _replaced(place, self._name, text)
         os.close(self._descriptor)
@@ -275,7 +277,7 @@ def _lines(entries: Collection[Entry]) -> Iterator[bytes]:
             yield _outcome_line(entry.intent.attempt_id, entry.settled)
 
 
-def _told(path: Path, content: bytes, database: str) -> History:
+def _told(path: Path, content: bytes, database: str, only: Collection[int] | None) -> History:
     """Read lines up to the first that is not whole; raise FileError for a file that does not begin with a mark of this database."""
     entries: list[Entry] = []
     places: dict[int, int] = {}
@@ -287,13 +289,13 @@ def _told(path: Path, content: bytes, database: str) -> History:
         match facts:
             case {"mark": _, "run": int(run), "event": int(event)}:
                 marks.append((Mark(run=run, event=event), len(entries)))
-            case {"intent": int(attempt_id)}:
+            case {"intent": int(attempt_id)} if only is None or attempt_id in only:
                 places[attempt_id] = len(entries)
                 entries.append(Entry(intent=_intent(attempt_id, facts)))
             case {"outcome": int(attempt_id)} if attempt_id in places:
                 entries[places[attempt_id]] = replace(entries[places[attempt_id]], settled=_settled(facts))
             case _:
-                pass  # an outcome of an order that was dropped long ago
+                pass  # of an order that is not wanted, or was dropped long ago
         end = stop + 1
     return History(path=path, entries=tuple(entries), marks=tuple(marks), end=end)
 
