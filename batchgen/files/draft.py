@@ -13,10 +13,9 @@ from batchgen.core.events import Image
 from batchgen.core.jobs import Job
 from batchgen.files import sidecars
 from batchgen.files.folders import Root, disk_errors, joined, measure, open_regular, remove, write_all
-from batchgen.files.inspector import Inspector
+from batchgen.files.inspector import MAX_PIXELS, Inspector
 from batchgen.files.sniff import Picture
 
-_MAX_PIXELS: Final = 64_000_000
 _VIDEO: Final = "video"
 """The operation whose result is a video; every other one gives a picture."""
 
@@ -126,7 +125,7 @@ class ImageDraft:
         with file:
             if not os.path.sameopenfile(file.fileno(), descriptor):
                 raise self._replaced()
-            return self._terms.inspector.inspect(file.fileno(), size_bytes=self._bytes, max_pixels=_MAX_PIXELS, is_video=self._is_video)
+            return self._terms.inspector.inspect(file.fileno(), size_bytes=self._bytes, max_pixels=MAX_PIXELS, is_video=self._is_video)
 
     def _replaced(self) -> FileError:
         return FileError(f"{self._root.path / self._place.temp_path} was replaced by another file while it was in use")

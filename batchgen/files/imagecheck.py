@@ -24,7 +24,7 @@ _LARGE_PIXELS: Final = 16_000_000
 _MAX_PADDING: Final = 65_536
 _EOI: Final = b"\xff\xd9"
 # What Pillow lets through of broken input; an OSError with an errno is the disk's and is not among them.
-_DECODE_ERRORS: Final = (
+DECODE_ERRORS: Final = (
     OSError,
     SyntaxError,
     ValueError,
@@ -53,6 +53,15 @@ def check(file: BinaryIO, *, size_bytes: int, max_pixels: int, wait_turn: Callab
 
     ``wait_turn`` is called before a picture of more than 16 million pixels is decoded.
     """
+    return decoded(file, size_bytes=size_bytes, max_pixels=max_pixels, wait_turn=wait_turn)[0]
+
+
+def decoded(file: BinaryIO, *, size_bytes: int, max_pixels: int, wait_turn: Callable[[], None], edge: int = 1) -> tuple[Picture, ImageFile]:
+    """Check like ``check`` and give the decoded image too; its longest edge has at least ``edge`` pixels, if the picture's has.
+
+    A JPEG may come smaller than it is: every coded bit is still read, but the last step, the inverse transform, is done at a half, a
+    quarter or an eighth of the size.
+    """
     file.seek(0)
     head = file.read(256)
     kind = _kind_of(head)
@@ -64,24 +73,30 @@ def check(file: BinaryIO, *, size_bytes: int, max_pixels: int, wait_turn: Callab
     try:
         image = kind.reader(file)
         width, height = image.size
-        _decode(image, max_pixels, wait_turn)
+        _decode(image, max_pixels, wait_turn, edge)
         has_alpha = image.has_transparency_data
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BadImageError(f"the {kind.media_type} does not decode: {error}", reason="not_decodable") from error
-    return Picture(media_type=kind.media_type, suffix=SUFFIXES[kind.media_type], width=width, height=height, has_alpha=has_alpha)
+    picture = Picture(media_type=kind.media_type, suffix=SUFFIXES[kind.media_type], width=width, height=height, has_alpha=has_alpha)
+    return picture, image
 
 
-def _decode(image: ImageFile, max_pixels: int, wait_turn: Callable[[], None]) -> None:
+def fitted(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    """Shrink a size until its longest edge is ``edge``, and neither is nothing; a smaller one stays."""
+    shrunk = min(1.0, edge / max(size))
+    return max(1, round(size[0] * shrunk)), max(1, round(size[1] * shrunk))
+
+
+def _decode(image: ImageFile, max_pixels: int, wait_turn: Callable[[], None], edge: int) -> None:
     size = image.size
     _check_pixels(size, max_pixels)
     frames = getattr(image, "n_frames", 1)
     if frames != 1:
         raise BadImageError(f"the image has {frames} frames, one was ordered", reason="many_frames")
     if isinstance(image, JpegImageFile):
-        # Every coded bit is still read; only the last step, the inverse transform, is done at an eighth of the size.
-        image.draft(None, (1, 1))
+        image.draft(None, fitted(size, edge))
     if size[0] * size[1] > _LARGE_PIXELS:
         wait_turn()
     image.load()

@@ -5,6 +5,7 @@ then answers questions one by one. Standard input is a pipe that only the parent
 kernel ends this process, whatever it is busy with. It ignores the signals that make the parent drain.
 """
 
+import base64
 import fcntl
 import json
 import math
@@ -19,8 +20,7 @@ from io import BufferedReader, FileIO
 from typing import Any, BinaryIO, Final
 
 from batchgen.core.errors import BadImageError
-from batchgen.files import imagecheck, videocheck
-from batchgen.files.sniff import Picture
+from batchgen.files import imagecheck, looking, videocheck
 
 _READY: Final = {"ready": True}
 _TURN: Final = {"turn": True}
@@ -55,22 +55,26 @@ def main(words: Sequence[str]) -> None:
 
 
 def _answer(file: BinaryIO, question: Mapping[str, Any], wait_turn: Callable[[], None]) -> Mapping[str, object]:
-    """Judge a file, and put into words what came of it: a picture, a refusal, an error of the disk, or that the check itself broke."""
+    """Judge a file, and put into words what came of it: what was found, a refusal, an error of the disk, or that the check itself broke."""
     try:
-        picture = _picture(file, wait_turn=wait_turn, **question)
+        return _found(file, wait_turn=wait_turn, **question)
     except BadImageError as error:
         return {"refused": str(error)[:_LONGEST_SENTENCE], "reason": error.reason}
     except OSError as error:
         return {"errno": error.errno}
     except Exception as error:  # noqa: BLE001 - the top of this process: memory, recursion, and bugs of ours
         return {"broke": type(error).__name__}
-    return {"picture": asdict(picture)}
 
 
-def _picture(file: BinaryIO, *, is_video: bool, size_bytes: int, max_pixels: int, wait_turn: Callable[[], None]) -> Picture:
-    if is_video:
-        return videocheck.check(file, size_bytes=size_bytes)
-    return imagecheck.check(file, size_bytes=size_bytes, max_pixels=max_pixels, wait_turn=wait_turn)
+def _found(file: BinaryIO, *, ask: str, size_bytes: int, max_pixels: int, wait_turn: Callable[[], None]) -> Mapping[str, object]:
+    match ask:
+        case "look":
+            sight, thumbnail = looking.look(file, size_bytes=size_bytes, max_pixels=max_pixels, wait_turn=wait_turn)
+            return {"sight": asdict(sight), "thumbnail": base64.b64encode(thumbnail).decode()}
+        case "video":
+            return {"picture": asdict(videocheck.check(file, size_bytes=size_bytes))}
+        case _:
+            return {"picture": asdict(imagecheck.check(file, size_bytes=size_bytes, max_pixels=max_pixels, wait_turn=wait_turn))}
 
 
 def _tell(link: socket.socket, message: Mapping[str, object]) -> None:

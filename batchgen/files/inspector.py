@@ -1,12 +1,14 @@
 """Where bytes from elsewhere are judged: in child processes under limits, so that no picture can harm the run that bought it.
 
-Theory of operation. At most two children, each started when a picture first needs it and used again for the next. A child begins as
-a fresh interpreter with an environment of its own (no key in it), in a session of its own (no Ctrl-C), and is handed the open file over
-a socket, never a path. Its answer is believed only as far as it is one of ours: the suffix of a file's name is not taken from it. A
-child that dies, or is not done in time, costs this one picture its check, and the next picture has a new child. When this process
-ends, however it ends, the kernel closes the pipes that its children live by. A fork has no children: it starts its own.
+Theory of operation. At most two children, unless more are asked for, each started when a picture first needs it and used again for the
+next. A child begins as a fresh interpreter with an environment of its own (no key in it), in a session of its own (no Ctrl-C), and is
+handed the open file over a socket, never a path. Its answer is believed only as far as it is one of ours: the suffix of a file's name is
+not taken from it. It cannot write anywhere: what it draws of a picture comes back in its answer. A child that dies, or is not done in
+time, costs this one picture its check, and the next picture has a new child. When this process ends, however it ends, the kernel
+closes the pipes that its children live by. A fork has no children: it starts its own.
 """
 
+import base64
 import errno
 import json
 import os
@@ -14,21 +16,26 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import LifoQueue
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 
 from batchgen.core.errors import BadImageError, FileError
+from batchgen.files.sights import LONGEST_SIDE, Sight, sight_of
 from batchgen.files.sniff import SUFFIXES, Picture
+
+MAX_PIXELS: Final = 64_000_000
+"""The largest picture that the bounds below leave room for."""
 
 _MOST_CHILDREN: Final = min(2, os.cpu_count() or 1)
 _START_S: Final = 60.0
-_MESSAGE_BYTES: Final = 4096
-_LONGEST_SIDE: Final = 2**31 - 1
+_MESSAGE_BYTES: Final = 2**18
 _NONSENSE: Final = "its answer makes no sense"
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +50,12 @@ class Bounds:
 class Inspector:
     """Judges files in child processes. Safe to use from several threads; whoever made it closes it."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
+    def __init__(self, bounds: Bounds | None = None, *, children: int = _MOST_CHILDREN) -> None:
         self._bounds: Final = bounds or Bounds()
+        self._children: Final = children
         # Last in, first out: a caller that is alone finds the child that is there, and starts no second one.
         self._seats: Final[LifoQueue[_Child | None]] = LifoQueue()
-        for _ in range(_MOST_CHILDREN):
+        for _ in range(self._children):
             self._seats.put(None)
         # A decoded pixel takes four bytes and more: two large pictures at once would double the peak of the whole program.
         self._large_turn: Final = Lock()
@@ -58,16 +66,19 @@ class Inspector:
         Raises BadImageError for what is refused and for what broke its check (``too_costly``, ``check_failed``), the OSError of a disk
         that failed while the child read, and FileError when no child can be started, which is no fault of the file.
         """
-        question = {"is_video": is_video, "size_bytes": size_bytes, "max_pixels": max_pixels}
-        with self._seated() as child:
-            verdict = _verdict(self._answer(child, descriptor, question), self._bounds)
-        if isinstance(verdict, Exception):
-            raise verdict
-        return verdict
+        ask = "video" if is_video else "picture"
+        return self._found(descriptor, {"ask": ask, "size_bytes": size_bytes, "max_pixels": max_pixels}, _picture_of)
+
+    def look(self, descriptor: int, *, size_bytes: int, max_pixels: int = MAX_PIXELS) -> tuple[Sight, bytes]:
+        """Have a picture checked, described and drawn small in a child: give what was seen, and a WebP, empty for a video.
+
+        Raises what ``inspect`` raises.
+        """
+        return self._found(descriptor, {"ask": "look", "size_bytes": size_bytes, "max_pixels": max_pixels}, _look_of)
 
     def close(self) -> None:
         """End the children once the checks under way are done; safe to call twice."""
-        for child in [self._seats.get() for _ in range(_MOST_CHILDREN)]:
+        for child in [self._seats.get() for _ in range(self._children)]:
             if child is not None:
                 child.end()
             self._seats.put(None)
@@ -89,6 +100,13 @@ class Inspector:
             raise
         finally:
             self._seats.put(child)
+
+    def _found(self, descriptor: int, question: Mapping[str, object], read: Callable[[object], _Found | None]) -> _Found:
+        with self._seated() as child:
+            verdict = _verdict(self._answer(child, descriptor, question), self._bounds, read)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
 
     def _answer(self, child: "_Child", descriptor: int, question: Mapping[str, object]) -> object:
         child.ask(question, descriptor)
@@ -190,13 +208,11 @@ def _spawned(bounds: Bounds) -> _Child:
     return _Child(process, ours)
 
 
-def _verdict(told: object, bounds: Bounds) -> Picture | BadImageError | OSError:
+def _verdict(told: object, bounds: Bounds, read: Callable[[object], _Found | None]) -> _Found | BadImageError | OSError:
     """Read an answer; raise BadImageError when the check broke, or when the answer is none of ours."""
+    if (found := read(told)) is not None:
+        return found
     match told:
-        case {"picture": {"media_type": str(media_type), "width": int(width), "height": int(height), "has_alpha": bool(has_alpha)}} if (
-            media_type in SUFFIXES and max(width, height) <= _LONGEST_SIDE
-        ):
-            return Picture(media_type=media_type, suffix=SUFFIXES[media_type], width=width, height=height, has_alpha=has_alpha)
         case {"refused": str(message), "reason": str(reason)} if reason.isidentifier():
             return BadImageError(message, reason=reason)
         case {"errno": int(number)} if number in errno.errorcode:
@@ -207,6 +223,34 @@ def _verdict(told: object, bounds: Bounds) -> Picture | BadImageError | OSError:
             raise _failed(f"it ended with {name}")
         case _:
             raise _failed(_NONSENSE)
+
+
+def _picture_of(told: object) -> Picture | None:
+    match told:
+        case {"picture": {"media_type": str(media_type), "width": int(width), "height": int(height), "has_alpha": bool(has_alpha)}} if (
+            media_type in SUFFIXES and max(width, height) <= LONGEST_SIDE
+        ):
+            return Picture(media_type=media_type, suffix=SUFFIXES[media_type], width=width, height=height, has_alpha=has_alpha)
+        case _:
+            return None
+
+
+def _look_of(told: object) -> tuple[Sight, bytes] | None:
+    match told:
+        case {"sight": seen, "thumbnail": str(text)} if (sight := sight_of(seen)) is not None:
+            thumbnail = _webp_of(text)
+            return None if thumbnail is None or bool(thumbnail) != bool(sight.thumb_width) else (sight, thumbnail)
+        case _:
+            return None
+
+
+def _webp_of(text: str) -> bytes | None:
+    """Give the bytes of a WebP, or none of them; None for anything else."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return content if not content or (content.startswith(b"RIFF") and content[8:12] == b"WEBP") else None
 
 
 def _costly(limit: str) -> BadImageError:

@@ -6,11 +6,10 @@ from typing import Final
 from batchgen.core.dialects import ImageFacts
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.files.folders import write_all
-from batchgen.files.inspector import Inspector
+from batchgen.files.inspector import MAX_PIXELS, Inspector
 from batchgen.files.sniff import Picture
 
 _MAX_BYTES: Final = 30 * 1024 * 1024
-_MAX_PIXELS: Final = 64_000_000
 
 
 def inspect_image(content: bytes, inspector: Inspector) -> ImageFacts:
@@ -36,7 +35,7 @@ def _picture(content: bytes, inspector: Inspector) -> Picture:
         memory = os.memfd_create("reference")
         try:
             write_all(memory, content)
-            return inspector.inspect(memory, size_bytes=len(content), max_pixels=_MAX_PIXELS)
+            return inspector.inspect(memory, size_bytes=len(content), max_pixels=MAX_PIXELS)
         finally:
             os.close(memory)
     except OSError as error:

@@ -15,6 +15,11 @@ _EBML: Final = b"\x1a\x45\xdf\xa3"
 _OTHER_BRANDS: Final = frozenset({b"qt  ", b"avif", b"heic", b"heix", b"mif1"})
 
 
+def is_video(head: bytes) -> bool:
+    """Say whether the first bytes of a file are those of a container that may hold a video."""
+    return head[4:8] == b"ftyp" or head.startswith(_EBML)
+
+
 def check(file: BinaryIO, *, size_bytes: int) -> Picture:
     """Walk through the file and describe the video; raise BadImageError with a reason word, or the OSError of a failing disk."""
     file.seek(0)

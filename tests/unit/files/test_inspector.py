@@ -15,7 +15,7 @@ import pytest
 
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.jobs import Job
-from batchgen.files.inspector import Bounds, Inspector, _verdict
+from batchgen.files.inspector import Bounds, Inspector, _picture_of, _verdict
 from batchgen.files.shelf import ImageShelf
 from batchgen.files.sniff import Picture
 from tests.support.cli import ROOT, wait_until
@@ -148,7 +148,7 @@ def test_error_of_the_disk_is_not_the_files_fault(own: Inspector, inspect: Inspe
 def test_answer_that_is_none_of_ours_is_not_believed(told: object) -> None:
     """Whoever took over a child chooses no file name and nothing else that is kept."""
     with pytest.raises(BadImageError) as caught:
-        _verdict(told, Bounds())
+        _verdict(told, Bounds(), _picture_of)
 
     assert "check_failed" == caught.value.reason
 
