@@ -1,14 +1,13 @@
 """Check that the database tells the truth: every invariant, and every file by its hash."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from time import monotonic
 from typing import Any, Final
 
+from batchgen.app.progress import Progress
 from batchgen.app.reading import reading
 from batchgen.app.wording import counted
 from batchgen.core.states import State
@@ -18,8 +17,8 @@ from batchgen.store import invariants, queries
 from batchgen.store.engine import Database
 from batchgen.store.invariants import SHOWN, Finding
 
-_SAY_EVERY_S: Final = 2.0
-_FILES: Final = ("I20", "every saved file has its size and hash")
+FILES: Final = ("I20", "every saved file has its size and hash")
+"""The one truth that is not of the database alone."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +87,7 @@ def verify(settings: Settings, batch: str | None, *, full: bool = False, on_prog
     With ``full`` the output folders are searched for files that no order made. ``on_progress`` is called from another thread, every
     two seconds. Raises StoreError when the database cannot be read, FileError when the disk refuses.
     """
-    audit, progress = Audit(), _Progress()
+    audit, progress = Audit(), Progress()
     with reading(settings) as engine, progress.told(on_progress):
         known = queries.batches(engine)
         wanted = known if batch is None else [queries.batch_named(engine, batch)]
@@ -118,41 +117,12 @@ def missing_files(engine: Database, batch: str) -> int:
     )
 
 
-class _Progress:
-    """Where an audit is, told again and again from a thread of its own: one question to a large database takes longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._text = "opening the job database"
-
-    def at(self, text: str) -> None:
-        """Note what is being done now."""
-        self._text = text
-
-    @contextmanager
-    def told(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Say it every two seconds until the block ends."""
-        ended = Event()
-
-        def speak() -> None:
-            while not ended.wait(_SAY_EVERY_S):
-                with suppress(OSError):  # nobody listens, and the audit matters more
-                    say(self._text)
-
-        thread = Thread(target=speak, name="progress", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-
 def _stands(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _check_files(audit: Audit, engine: Database, batches: Sequence[str], progress: _Progress) -> Finding:
-    name, title = _FILES
+def _check_files(audit: Audit, engine: Database, batches: Sequence[str], progress: Progress) -> Finding:
+    name, title = FILES
     finding, began = Finding(name=name, title=title), monotonic()
     progress.at(f"{name} {title}")
     saved = [queries.saved_files(engine, batch) for batch in batches]
@@ -175,7 +145,7 @@ def _check_file(finding: Finding, root: Path, row: dict[str, Any]) -> None:
         finding.violated(f"{row['key'][:8]}: {root / row['path']} is {what}")
 
 
-def _strangers(engine: Database, wanted: Sequence[Path], folders: set[Path], progress: _Progress) -> Iterator[str]:
+def _strangers(engine: Database, wanted: Sequence[Path], folders: set[Path], progress: Progress) -> Iterator[str]:
     """Give the files of the wanted folders that the database does not know; what lies in another batch's folder is that batch's."""
     for root in wanted:
         progress.at(f"looking for files that no order made in {root}")

@@ -12,7 +12,7 @@ from tests.support.databases import opened, sqlite_url
 def test_audit_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which invariant, of which many, and how many jobs of how many are behind it; a reader that has gone stops nothing."""
     url = sqlite_url(tmp_path)
-    monkeypatch.setattr("batchgen.app.verifying._SAY_EVERY_S", 0.0001)
+    monkeypatch.setattr("batchgen.app.progress._SAY_EVERY_S", 0.0001)
     said: list[str] = []
 
     def listen(text: str) -> None:
