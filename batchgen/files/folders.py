@@ -204,11 +204,14 @@ def rename_new(folder: int, source: str, target: str) -> None:
 
 
 def reserve_and_rename(folder: int, source: str, target: str) -> None:
-    """Take the name with an empty file of our own, then rename over it; raise FileExistsError if the name is taken.
+    """Take the name with an empty file or folder of our own, then rename over it; raise FileExistsError if the name is taken.
 
     A crash between the two leaves the empty file, which is then somebody else's bytes: the image goes beside it.
     """
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder))
+    if stat.S_ISDIR(os.stat(source, dir_fd=folder, follow_symlinks=False).st_mode):
+        os.mkdir(target, 0o700, dir_fd=folder)
+    else:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder))
     os.rename(source, target, src_dir_fd=folder, dst_dir_fd=folder)
 
 

@@ -12,10 +12,11 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 from typing import Final, Literal
 
 from batchgen.core.errors import BadImageError, FileError
@@ -105,6 +106,7 @@ class _Album:
             raise FileError(f"cannot make {folder}: {error.strerror}") from error
         self._folder: Final = folder
         self._kept: Final = dict(_read(folder / _KEPT))
+        self._placing: Final = Lock()
         self._is_new = False
 
     def look(self, wanted: Wanted, inspector: Inspector) -> Look:
@@ -143,9 +145,10 @@ class _Album:
         return _told(wanted, sight, name)
 
     def _place(self, name: str, thumbnail: bytes) -> None:
-        if thumbnail and not (self._folder / name).exists():
-            with suppress(FileExistsError), new_file(self._folder / name) as file:  # the same bytes under another key
-                file.write(thumbnail)
+        with self._placing:  # the same bytes may come under two keys at once
+            if thumbnail and not (self._folder / name).exists():
+                with new_file(self._folder / name, replaces=True) as file:
+                    file.write(thumbnail)
 
     def _note(self, sha256: str, kept: _Kept) -> None:
         if self._kept.get(sha256) != kept:

@@ -53,22 +53,13 @@ def draw_sheet(
     top = _top(title, columns)
     size = (_LEFT + len(columns) * _STEP + _GAP, top + len(rows) * _STEP)
     _check_size(size, columns, rows)
-    if target.exists() and not force:
-        raise _taken(target)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     _write_legends(draw, title, columns, rows, top)
     for (row, column), content in cells.items():
         _fill(sheet, draw, content, at=(_LEFT + column * _STEP, top + row * _STEP))
-    try:
-        with new_file(target, force=force) as file:
-            sheet.save(file, "PNG")
-    except FileExistsError:
-        raise _taken(target) from None
-
-
-def _taken(target: Path) -> InputError:
-    return InputError(f"the sheet would overwrite {target}")
+    with new_file(target, replaces=force) as file:
+        sheet.save(file, "PNG")
 
 
 def _check_size(size: tuple[int, int], columns: Sequence[str], rows: Sequence[str]) -> None:

@@ -5,12 +5,13 @@ out, however slowly the caller takes it. Instants come as text, money as whole m
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, column, func, literal_column, or_, select, table, text
 
+from batchgen.core.columns import Kind
 from batchgen.core.errors import InputError
 from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.core.money import from_micros
@@ -35,8 +36,11 @@ LEARN_FROM: Final = 2_000
 """How many of the latest results prices and durations are learned from."""
 
 _BOUGHT: Final = (Outcome.ACCEPTED.value, Outcome.AMBIGUOUS.value, Outcome.UNPROVEN.value)
+_KINDS: Final = {view.name: view.kinds for view in VIEWS}
 _VIEWS: Final = {view.name: table(view.name, *(column(name) for name in view.columns)) for view in VIEWS}
 _JOBS: Final = _VIEWS["v_jobs"]
+_PARTS: Final = {"v_attempts": "n", "v_events": "seq", "v_files": "idx"}
+"""The views of what belongs to a job, and the column that orders it within the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +210,9 @@ def story(engine: Engine, key: str, *, batch: str | None = None) -> Dict:
     job = fitting[0]
     return {
         "job": job,
-        "attempts": [dict(row) | {"superseded": bool(row["superseded"])} for row in _part(engine, "v_attempts", "n", job)],
-        "events": [_event_object(row) for row in _part(engine, "v_events", "seq", job)],
-        "files": [dict(row) for row in _part(engine, "v_files", "idx", job)],
+        "attempts": [dict(row) | {"superseded": bool(row["superseded"])} for row in _part(engine, "v_attempts", job)],
+        "events": [_event_object(row) for row in _part(engine, "v_events", job)],
+        "files": [dict(row) for row in _part(engine, "v_files", job)],
     }
 
 
@@ -275,6 +279,14 @@ def saved_files(engine: Engine, batch: str) -> tuple[int, int]:
     return int(found["files"]), int(found["bytes"])
 
 
+def saved_folders(engine: Engine, batch_id: int | None = None) -> list[str]:
+    """Give the folders in which verified files of a batch stand, or of all, in their order by name."""
+    a = s.artifact.c
+    mine = () if batch_id is None else (a.batch_id == batch_id,)
+    query = select(a.output_dir).distinct().where(a.state == "verified", *mine).order_by(a.output_dir)
+    return [row["output_dir"] for row in _all(engine, query)]
+
+
 def known_paths(engine: Engine, output_dir: str, paths: Sequence[str]) -> set[str]:
     """Give those of the paths below an output folder at which a file of ours is recorded, of whatever batch; case and form are ignored."""
     keys = {path: path_key(path) for path in paths}
@@ -289,6 +301,31 @@ def rows_of(engine: Engine, view: str, *, batch: str | None = None) -> list[Dict
     source = _VIEWS[view]
     query = select(source) if batch is None else select(source).where(source.c.batch == batch)
     return [dict(row) for row in _all(engine, query)]
+
+
+def kinds_of(view: str) -> Mapping[str, Kind]:
+    """Name the columns of a public view in their order, with what each holds; raise InputError for any other name."""
+    if view not in _KINDS:
+        raise InputError(f"there is no view {view}; there are: {', '.join(_KINDS)}")
+    return _KINDS[view]
+
+
+def view_rows(engine: Engine, view: str, *, batch: str | None = None) -> Iterator[Dict]:
+    """Stream a public view, batch by batch, with exactly its columns and the same values on every engine.
+
+    Rows of jobs come in the order in which the jobs were planned, what belongs to one job together and in its own order. Raises InputError
+    for a batch that does not exist, before the first row is asked for.
+    """
+    wanted = batches(engine) if batch is None else [batch_named(engine, batch)]
+    claims = [name for name, holds in _KINDS[view].items() if holds is Kind.CLAIM]
+    rows = (row for found in wanted for row in _view_rows(engine, view, found))
+    return ({**row, **{name: bool(row[name]) for name in claims}} for row in rows)
+
+
+def _view_rows(engine: Engine, view: str, batch: Batch) -> Iterable[RowMapping | Dict]:
+    if view == _JOBS.name:
+        return _job_pages(engine, JobFilter(batch=batch.name), None)
+    return _parts(engine, view, batch) if view in _PARTS else rows_of(engine, view, batch=batch.name)
 
 
 def oldest_task(engine: Engine, batch_id: int) -> Dict | None:
@@ -367,10 +404,23 @@ def _begins_with(keys: Sequence[str]) -> ColumnElement[bool]:
     return or_(*ranges)
 
 
-def _part(engine: Engine, view: str, order: str, job: Dict) -> Sequence[RowMapping]:
+def _part(engine: Engine, view: str, job: Dict) -> Sequence[RowMapping]:
     source = _VIEWS[view]
     mine = and_(source.c.key == job["key"], source.c.batch == job["batch"])
-    return _all(engine, select(source).where(mine).order_by(source.c[order]))
+    return _all(engine, select(source).where(mine).order_by(source.c[_PARTS[view]]))
+
+
+def _parts(engine: Engine, view: str, batch: Batch) -> Iterator[RowMapping]:
+    """Stream a view of what belongs to jobs, some hundreds of jobs at a time: its own columns have no order that an index could follow."""
+    source, j = _VIEWS[view], s.job.c
+
+    def page(after: int) -> Select[Any]:
+        return select(j.id, j.key).where(j.id > after, j.batch_id == batch.id).order_by(j.id).limit(_IDS)
+
+    for some in _paged(engine, page, "id"):
+        place = {row["key"]: number for number, row in enumerate(some)}
+        rows = _all(engine, select(source).where(source.c.batch == batch.name, source.c.key.in_(place)))
+        yield from sorted(rows, key=lambda row: (place[row["key"]], row[_PARTS[view]]))
 
 
 def _event_object(row: RowMapping) -> Dict:
@@ -382,8 +432,13 @@ def _has(found: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
 
 
 def _pages(engine: Engine, page: Callable[[int], Select[Any]], place: str, *, after: int = 0) -> Iterator[RowMapping]:
-    while rows := _all(engine, page(after)):
+    for rows in _paged(engine, page, place, after=after):
         yield from rows
+
+
+def _paged(engine: Engine, page: Callable[[int], Select[Any]], place: str, *, after: int = 0) -> Iterator[Sequence[RowMapping]]:
+    while rows := _all(engine, page(after)):
+        yield rows
         after = rows[-1][place]
 
 

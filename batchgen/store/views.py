@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from batchgen.core.columns import Kind
 from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.store.engine import seconds_between
 
@@ -22,6 +23,22 @@ class View:
     columns: Mapping[str, str]
     sql: str
 
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Say what each column holds."""
+        return {name: Kind.JSON if meaning.startswith("JSON:") else _KINDS.get(name, Kind.TEXT) for name, meaning in self.columns.items()}
+
+
+_WHOLE: Final = (
+    "job_id sample ordinal position version attempts cost_micros bytes width height attempt_id n run_id est_micros cap_micros "
+    "committed_micros event_id seq jobs orders held_micros unpriced tasks submitted rendered saved failed idx at_risk_micros"
+)
+_KINDS: Final = {
+    **dict.fromkeys(_WHOLE.split(), Kind.WHOLE),
+    **dict.fromkeys(("min_s", "median_s", "p90_s", "max_s"), Kind.REAL),
+    **dict.fromkeys(("superseded", "is_decision"), Kind.CLAIM),
+}
+"""A name means the same kind in every view; what is not named is text."""
 
 _WEIGHT = "coalesce(a.cost_micros, a.est_micros)"
 _BEGUN = f"CASE WHEN substr(a.task_id, 1, {len(SYNCHRONOUS)}) = '{SYNCHRONOUS}' THEN a.opened_at ELSE a.settled_at END"

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from batchgen.core import events as e
-from batchgen.core.errors import LockedError, SchemaError, StoreError
+from batchgen.core.columns import Kind
+from batchgen.core.errors import InputError, LockedError, SchemaError, StoreError
 from batchgen.core.jobs import Change, JobId
 from batchgen.core.pricing import RowKind
 from batchgen.core.states import State
@@ -47,6 +48,52 @@ def test_a_view_has_the_documented_columns(url: str, view: Any) -> None:
     engine.dispose()
 
     assert list(view.columns) == columns
+
+
+def test_a_view_is_read_with_its_columns_and_kinds(open_table: OpenTable) -> None:
+    """Every view is streamed with its documented columns, and what is in them has the kind that is said, on every engine."""
+    table = open_table(3)
+    table.walk(1, *SAVED)
+    table.walk(2, *SUBMITTED, e.RenderFailed)
+    table.walk(3, e.SubmitStarted, e.SubmitUnknown)
+    types = {Kind.TEXT: str, Kind.JSON: str, Kind.WHOLE: int, Kind.REAL: float, Kind.CLAIM: bool}
+
+    for view in VIEWS:
+        rows = list(queries.view_rows(table.engine, view.name, batch="night"))
+
+        assert rows, view.name
+        assert {tuple(view.columns)} == {tuple(row) for row in rows}
+        for name, kind in queries.kinds_of(view.name).items():
+            assert {types[kind], type(None)} >= {type(row[name]) for row in rows}, (view.name, name)
+
+
+def test_views_come_batch_by_batch_and_job_by_job(open_table: OpenTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to a job comes together and in its order, though pages end in between and another batch has the same keys."""
+    monkeypatch.setattr(queries, "_IDS", 2)
+    night, day = open_table(5), open_table(2, name="day")
+    for job_id in (5, 1, 3):
+        night.walk(job_id, *SUBMITTED)
+    day.walk(7, e.SubmitStarted)
+
+    told = [(row["batch"], int(row["key"], 16), row["seq"]) for row in queries.view_rows(night.engine, "v_events")]
+
+    planned = [("night", 1), ("night", 2), ("night", 3), ("night", 4), ("night", 5), ("day", 1), ("day", 2)]
+    moved = {("night", 1): 2, ("night", 3): 2, ("night", 5): 2, ("day", 2): 1}
+    assert [(*job, seq) for job in planned for seq in range(moved.get(job, 0) + 1)] == told
+    assert [job for job in planned if job[0] == "day"] == [
+        (row["batch"], int(row["key"], 16)) for row in queries.view_rows(night.engine, "v_jobs", batch="day")
+    ]
+
+
+def test_a_view_that_is_none_is_named(url: str) -> None:
+    """So is a batch that is not there; tables are no views."""
+    engine = open_engine(url)
+
+    with pytest.raises(InputError, match="there is no view job; there are: v_jobs, v_attempts"):
+        queries.kinds_of("job")
+    with pytest.raises(InputError, match="there is no batch day"):
+        list(queries.view_rows(engine, "v_jobs", batch="day"))
+    engine.dispose()
 
 
 def test_short_views_add_up(open_table: OpenTable) -> None:
