@@ -45,6 +45,24 @@ def backup(url: str, target: Path) -> None:
         raise StoreError(f"the backup cannot be written: {target}: {error.strerror}") from error
 
 
+def forget_addresses(copy: Path) -> None:
+    """Empty every signed address in a copy, which would open pictures to whoever reads it, and leave it as one file.
+
+    No write-ahead log is kept then, so the copy can be read from a medium that cannot be written. Raises StoreError when it cannot be done.
+    """
+    with translated(str(copy)), closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        for statement in (
+            "PRAGMA trusted_schema = OFF",
+            "PRAGMA secure_delete = ON",
+            "PRAGMA journal_mode = DELETE",
+            "BEGIN IMMEDIATE",
+            "UPDATE attempt SET result_urls = '' WHERE result_urls <> ''",
+            "UPDATE upload SET url = ''",
+            "COMMIT",
+        ):
+            connection.execute(statement).fetchall()
+
+
 def _give_name(temp: Path, target: Path) -> None:
     """Give the copy its name without replacing anything; a disk without links must do with a look before."""
     try:

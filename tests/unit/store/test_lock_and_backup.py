@@ -7,11 +7,12 @@ import pytest
 
 from batchgen.core import events as e
 from batchgen.core.errors import InputError, LockedError, StoreError
+from batchgen.core.ports import Upload
 from batchgen.store import queries
-from batchgen.store.backup import backup
+from batchgen.store.backup import backup, forget_addresses
 from batchgen.store.engine import open_engine, parse
 from batchgen.store.lock import RunLock
-from tests.support.databases import Table, violated
+from tests.support.databases import START, Table, violated
 
 
 def test_a_second_runner_is_refused_and_told_who_runs(table: Table) -> None:
@@ -57,6 +58,36 @@ def test_a_backup_is_a_whole_database(table: Table, tmp_path: Path) -> None:
     assert [] == violated(engine)
     assert 0o600 == stat.S_IMODE(target.stat().st_mode)
     engine.dispose()
+
+
+def test_a_copy_forgets_signed_addresses(table: Table, tmp_path: Path) -> None:
+    """Neither rows nor bytes of the file hold one; all else is as it was, in one file that can be read where nothing is written."""
+    table.walk(1, e.SubmitStarted, e.SubmitAccepted, e.RenderFinished)
+    upload = Upload(vendor="v", sha256="ab" * 32, url="https://x.example/?secret", expires_at=START, created_at=START)
+    table.ledger.keep_upload(upload).result()
+    target = tmp_path / "copy.db"
+    backup(table.url, target)
+    assert b"secret" in target.read_bytes()
+
+    forget_addresses(target)
+
+    engine = open_engine(str(target), readonly=True)
+    assert [] == violated(engine)
+    assert table.story(1) == queries.story(engine, f"{1:032x}", batch="night")
+    engine.dispose()
+    assert b"secret" not in target.read_bytes()
+    assert b"\1\1" == target.read_bytes()[18:20]  # read and written without a write-ahead log
+    assert [] == list(tmp_path.glob("copy.db-*"))
+    assert 1 == table.sql("SELECT count(*) FROM attempt WHERE result_urls LIKE '%secret%'")[0][0]
+
+
+def test_addresses_of_no_database_cannot_be_forgotten(tmp_path: Path) -> None:
+    """The sentence names the file."""
+    path = tmp_path / "notes.db"
+    path.write_text("not a database " * 100)
+
+    with pytest.raises(StoreError, match=r"notes\.db"):
+        forget_addresses(path)
 
 
 def test_a_backup_overwrites_nothing(table: Table, tmp_path: Path) -> None:
