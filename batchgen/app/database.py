@@ -1,17 +1,20 @@
 """The job database as a thing: open it, upgrade it, copy it, check it."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.app.calling import program
-from batchgen.core.errors import StoreError
+from batchgen.core.errors import InputError, StoreError
+from batchgen.files.placing import new_file
 from batchgen.logs import lines as diary
 from batchgen.settings import DEFAULT_DB, Settings, resource_dir
 from batchgen.store import backup as copies
+from batchgen.store import datasette as described
 from batchgen.store import engine as engines
-from batchgen.store import migrate
+from batchgen.store import migrate, queries
 from batchgen.store.engine import damage, file_of, open_engine, parse, place_of
 from batchgen.store.writer import DatabaseThread
 
@@ -79,6 +82,28 @@ def backup(settings: Settings, target: Path) -> str:
     """Copy the database into a new file and say so."""
     copies.backup(settings.db_url, target)
     return f"copied {place(settings)} to {target}"
+
+
+def datasette(settings: Settings, target: Path, *, replaces: bool = False) -> list[str]:
+    """Write what Datasette needs to show the database, and give the lines to type then.
+
+    Raises InputError for a server's database and for a file that stands already.
+    """
+    path = file_of(parse(settings.db_url))
+    if path is None:
+        raise InputError("Datasette shows SQLite files only")
+    engine = open_engine(require(settings), readonly=True)
+    try:
+        folders = [folder for folder in queries.saved_folders(engine) if Path(folder).is_dir()]
+    finally:
+        engine.dispose()
+    mounts = {folder: "images" if number == 1 else f"images-{number}" for number, folder in enumerate(folders, start=1)}
+    with new_file(target, replaces=replaces) as file:
+        file.write(json.dumps(described.describe(path.stem, mounts), ensure_ascii=False, indent=2).encode() + b"\n")
+    words = ["datasette", path.absolute(), "--metadata", target.absolute()]
+    words += [word for folder, name in mounts.items() for word in ("--static", f"{name}:{folder}")]
+    newer = f"with Datasette 1.0 add: {shlex.join(['--config', str(target.absolute())])}"
+    return ["pip install datasette datasette-json-html", shlex.join(map(str, words)), newer]
 
 
 def check(settings: Settings) -> list[str]:
