@@ -55,6 +55,23 @@ def backup(session: Session, target: Path) -> None:
     click.echo(copy(session.settings, target))
 
 
+@db.command("datasette", cls=Command, examples=["batchgen db datasette", "batchgen --db copy.db db datasette --output copy.json"])
+@click.option("--output", "target", type=click.Path(path_type=Path), default=Path("metadata.json"), show_default=True, help="New file.")
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@pass_session
+def datasette(session: Session, target: Path, force: bool) -> None:
+    """Write metadata with which Datasette shows the database in a browser, and print what to type then.
+
+    It has the views with their meaning, facets, units and orders, the pictures, and the story of a job. While a run works let Datasette
+    read a copy (db backup): its questions hold up commits. Tables with signed addresses, and queries of one's own, are for
+    "datasette --root" only.
+    """
+    from batchgen.app.database import datasette as describe
+
+    for text in describe(session.settings, target, replaces=force):
+        output.tell(text)
+
+
 @db.command(
     "adopt-journal", cls=Command, examples=['batchgen db adopt-journal poster-study --reason "yesterday\'s backup after a disk failure"']
 )

@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "show": ("reading", "One job's whole story."),
     "events": ("reading", "List transitions."),
     "verify": ("reading", "Check every invariant and re-hash every file."),
+    "export": ("handing", "A view as CSV, JSON lines or Parquet."),
+    "bundle": ("handing", "All that a batch left, in one folder or archive."),
     "retry": ("deciding", "Order failed or cancelled jobs once more."),
     "cancel": ("deciding", "Drop rows for which nothing was sent."),
     "resolve": ("deciding", "Decide about an ambiguous order."),

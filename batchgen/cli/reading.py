@@ -1,10 +1,16 @@
 """Commands that read the job database and change nothing: status, jobs, show, events, verify."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
 from batchgen.core.states import State
+
+if TYPE_CHECKING:
+    from batchgen.app.verifying import Audit
 
 BATCH = click.argument("batch", required=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -124,16 +130,15 @@ def events(session: Session, batch: str | None, key: str | None, limit: int | No
         output.table(["UTC", "KEY", "STATE", "EVENT", "WHO AND WHY"], shown, last_width=24)
 
 
-@command("verify", examples=["batchgen verify", "batchgen verify --full", "batchgen verify poster-study --json"])
+@command("verify", examples=["batchgen verify", "batchgen verify --full", "batchgen verify --bundle poster-study-bundle --json"])
 @BATCH
 @click.option("--full", is_flag=True, help="List every invariant with its figures, and files that no order made.")
+@click.option("--bundle", type=click.Path(path_type=Path), metavar="PATH", help="Check a bundle instead; nothing else is needed for it.")
 @AS_JSON
 @pass_session
-def verify(session: Session, batch: str | None, full: bool, as_json: bool) -> int:
+def verify(session: Session, batch: str | None, full: bool, bundle: Path | None, as_json: bool) -> int:
     """Check every invariant of the database and re-hash every file; exit 3 on any violation. Ambiguous jobs are no violation."""
-    from batchgen.app.verifying import verify as check
-
-    audit = check(session.settings, batch, full=full, on_progress=lambda text: output.tell(text, err=True))
+    audit = _audit(session, batch, full, bundle)
     if as_json:
         output.document("verify", **audit.as_object())
         return 3 if audit.violated else 0
@@ -142,3 +147,17 @@ def verify(session: Session, batch: str | None, full: bool, as_json: bool) -> in
     for text in audit.lines():
         output.tell(text)
     return 3 if audit.violated else 0
+
+
+def _audit(session: Session, batch: str | None, full: bool, bundle: Path | None) -> "Audit":
+    from batchgen.app.bundled import verify_bundle
+    from batchgen.app.verifying import verify as check
+
+    def say(text: str) -> None:
+        output.tell(text, err=True)
+
+    if bundle is None:
+        return check(session.settings, batch, full=full, on_progress=say)
+    if batch is not None:
+        raise click.UsageError("a bundle is of one batch: give --bundle without a batch")
+    return verify_bundle(session.settings, bundle, on_progress=say)

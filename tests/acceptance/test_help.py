@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.cli import CommandLine
 
-_WORK = "demo init validate plan run resume status jobs show events verify retry cancel resolve pause unpause stop limit"
+_WORK = "demo init validate plan run resume status jobs show events verify export bundle retry cancel resolve pause unpause stop limit"
 COMMANDS = [*_WORK.split(), "models", "schema", "doctor", "sim", "completion"]
-DATABASE_COMMANDS = ("path", "current", "upgrade", "backup", "check")
+DATABASE_COMMANDS = ("path", "current", "upgrade", "backup", "datasette", "check")
 HEAVY = re.compile(r"\| +(sqlalchemy|alembic|httpx|aiohttp|rich|pydantic|PIL|jinja2|structlog|starlette|uvicorn)\b")
 
 

@@ -129,8 +129,27 @@ def test_key_in_a_manifest_is_refused_unquoted(cli: CommandLine, place: str) -> 
     assert ["study.yaml"] == cli.leaks(literal)
 
 
-READING = (["status"], ["status", "--json"], ["jobs"], ["jobs", "--jsonl"], ["events"], ["events", "--jsonl"], ["verify"])
-KNOWING = (["doctor"], ["models", "--offline"], ["schema"], ["completion", "bash"], ["db", "path"], ["db", "current"], ["db", "check"])
+READING = (
+    ["status"],
+    ["status", "--json"],
+    ["jobs"],
+    ["jobs", "--jsonl"],
+    ["events"],
+    ["events", "--jsonl"],
+    ["verify"],
+    ["export"],
+    ["bundle"],
+)
+KNOWING = (
+    ["doctor"],
+    ["models", "--offline"],
+    ["schema"],
+    ["completion", "bash"],
+    ["db", "path"],
+    ["db", "current"],
+    ["db", "check"],
+    ["db", "datasette"],
+)
 STEERING = (["pause"], ["limit", "--in-flight", "2"], ["unpause"], ["stop"])
 DECIDING = (["retry", "--reason", "again"], ["cancel", "--reason", "enough"], ["resolve", "--abandon", "--reason", "enough"])
 

@@ -1,8 +1,10 @@
-"""Rows 28 to 30 and 36 to 41 of the table of threats: what comes out, what is read of ours, and what strangers may start.
+"""Rows 28 to 30 and 35 to 41 of the table of threats: what comes out, what is read of ours, and what strangers may start.
 
-Rows 34 and 35 are about HTML reports and CSV exports, which do not exist yet.
+Row 34 is about HTML reports.
 """
 
+import csv
+import io
 import json
 import sqlite3
 import stat
@@ -245,6 +247,26 @@ def test_row_30_a_traceback_of_a_bug_shows_no_secret(cli: CommandLine) -> None:
     assert "this is a bug of batchgen" in broken.err
     for secret in (odd, "pa55%2Fword%2Bplus", "YTU1L3dvcmQrcGx1c", PASSWORD, "abcdef"):
         assert secret not in broken.err
+
+
+# --- row 35: spreadsheets ---
+
+
+def test_row_35_no_prompt_is_a_formula_in_a_spreadsheet(cli: CommandLine) -> None:
+    """Every text is quoted, and one that begins like a formula has an apostrophe first; JSON lines keep it exactly."""
+    prompts = [f"{char}HYPERLINK(0)" for char in "=+-@\t\r\n＝＋－＠"]  # noqa: RUF001 - spreadsheets read the full-width forms as well
+    cli.write_text("".join(json.dumps({"p": prompt}) + "\n" for prompt in prompts), "prompts.jsonl")
+    cli.write(study("http://127.0.0.1:9", [{"file": "prompts.jsonl", "prompt": "p"}]))
+    assert 0 == cli("plan", "study.yaml", "--save", "--offline").code
+
+    safe, exact = cli("export", "--excel-safe", "--output", "safe.csv"), cli("export", "--format", "jsonl")
+
+    written = cli.files()["safe.csv"].decode()
+    cells = [cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row]
+    assert (0, 0) == (safe.code, exact.code)
+    assert not any(cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) for cell in cells)  # noqa: RUF001 - as above
+    assert all(f',"\'{prompt}",' in written for prompt in prompts)
+    assert prompts == [line["prompt"] for line in exact.lines]
 
 
 # --- row 36: text from strangers ---
