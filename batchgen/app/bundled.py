@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from batchgen.app import database
@@ -16,7 +15,7 @@ from batchgen.core.errors import StoreError
 from batchgen.core.states import State
 from batchgen.files import sums
 from batchgen.files.folders import Content
-from batchgen.files.unpacking import Bundle, opened, take_out
+from batchgen.files.unpacking import Bundle, opened, scratch, take_out
 from batchgen.settings import Settings
 from batchgen.store import invariants, queries
 from batchgen.store.engine import Database
@@ -56,9 +55,9 @@ def verify_bundle(settings: Settings, path: Path, *, on_progress: Callable[[str]
     refuses.
     """
     audit, found, progress = Audit(), _Findings(), Progress()
-    with progress.told(on_progress), opened(path) as bundle, TemporaryDirectory(prefix="batchgen-") as scratch:
+    with progress.told(on_progress), opened(path) as bundle, scratch() as folder:
         contents = _check_contents(bundle, found, progress)
-        copy = Path(scratch) / DATABASE
+        copy = folder / DATABASE
         try:
             audit.findings = _check_database(replace(settings, db_url=str(copy)), bundle, audit, found, contents, progress)
         except StoreError as error:

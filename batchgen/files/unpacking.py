@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Final, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -46,22 +47,34 @@ def opened(path: Path) -> Iterator[Bundle]:
     if path.is_dir():
         yield _Folder(path)
         return
+    if not path.is_file():  # a pipe would keep its reader waiting
+        raise InputError(f"there is no bundle at {path}")
     try:
-        with path.open("rb") as file:
-            yield _Archive(_archive(file, path), path.stat().st_size)
-    except FileNotFoundError:
-        raise InputError(f"there is no bundle at {path}") from None
+        file = path.open("rb")
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
+    with file:
+        yield _Archive(_archive(file, path), path.stat().st_size)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder of our own for what must be taken out, and remove it afterwards; raise FileError when there is no place for one."""
+    try:
+        folder = TemporaryDirectory(prefix="batchgen-")
+    except OSError as error:
+        raise FileError(f"no place to look at the bundle's database: {error.strerror}") from error
+    with folder as name:
+        yield Path(name)
 
 
 def take_out(bundle: Bundle, name: str, target: Path) -> bool:
-    """Copy one file of a bundle to a place of our own; say whether it is there and could be read."""
+    """Copy one file of a bundle to a place of our own; say whether it is there and whole. Raises FileError when the disk refuses."""
     source = bundle.open(name)
     if source is None:
         return False
     try:
-        with source, target.open("xb") as copy, _damage_told():
+        with source, _damage_told(), target.open("xb") as copy:
             shutil.copyfileobj(source, copy)
     except BadZipFile:
         return False
@@ -143,14 +156,14 @@ class _Archive:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Raise BadZipFile for whatever a damaged archive makes the library raise; a disk that fails is another matter."""
+    """Raise BadZipFile for whatever a damaged archive makes the library raise, and FileError when it is the disk that refuses."""
     try:
         yield
     except _NO_ARCHIVE as error:
         raise BadZipFile(str(error)) from error
     except OSError as error:
         if error.errno != errno.EINVAL:
-            raise
+            raise FileError(f"the bundle cannot be looked into: {error.strerror}") from error
         raise BadZipFile("it points before its own beginning") from error
 
 

@@ -1,5 +1,6 @@
 """Bundles are put together whole, and looked into with distrust."""
 
+import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -195,6 +196,25 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(InputError, match="is no bundle"), opened(path):
         pytest.fail("opened")
+
+
+def test_a_pipe_is_no_bundle(tmp_path: Path) -> None:
+    """Nobody waits for what will never come."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(InputError, match="there is no bundle"), opened(tmp_path / "pipe"):
+        pytest.fail("opened")
+
+
+@BOTH
+def test_a_disk_that_takes_no_copy_is_told(tmp_path: Path, root: Root, target: str) -> None:
+    """It is no fault of the bundle."""
+    with new_bundle(tmp_path / target) as packing:
+        packing.add("a", root, "main/a.png")
+        packing.seal()
+
+    with opened(tmp_path / target) as bundle, pytest.raises(FileError, match="cannot be looked into: No such file"):
+        take_out(bundle, "a", tmp_path / "nowhere" / "a")
 
 
 def test_an_archive_cut_or_changed_anywhere_raises_nothing_of_its_own(tmp_path: Path, root: Root) -> None:
