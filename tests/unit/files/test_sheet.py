@@ -116,7 +116,7 @@ def test_nothing_is_overwritten_unless_told(target: Path) -> None:
     """Neither is anything left beside it."""
     target.write_bytes(b"mine")
 
-    with pytest.raises(InputError, match="would overwrite"):
+    with pytest.raises(InputError, match="exists already"):
         draw_sheet(target, title="t", columns=["c"], rows=["r"], cells={})
     assert b"mine" == target.read_bytes()
     draw_sheet(target, title="t", columns=["c"], rows=["r"], cells={}, force=True)
