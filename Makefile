@@ -34,14 +34,14 @@ check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README
 	$(BIN)/mypy
 	$(BIN)/codespell batchgen bench migrations docs README.md CHANGELOG.md Makefile
 	$(BIN)/deptry .
-	$(BIN)/python -m cogapp --check README.md docs/commands.md
+	$(BIN)/python -m cogapp -I docs/site --check README.md docs/commands.md docs/manifest.md
 
 format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 readme: $(STAMP) ## regenerate the generated parts of the README
-	$(BIN)/python -m cogapp -r README.md docs/commands.md
+	$(BIN)/python -m cogapp -I docs/site -r README.md docs/commands.md docs/manifest.md
 
 bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 20 minutes)
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/million.db*

@@ -359,13 +359,16 @@ class BackoffSection(Section):
     """How long to wait between tries."""
 
     initial: Duration = 5.0
+    """The longest wait after the first failed try; it doubles with each further one."""
     max: Duration = 900.0
+    """Where the doubling ends."""
 
 
 class Retry(Section):
     """How often to try an order that was provably not carried out."""
 
     attempts: Count = 5
+    """Tries in all."""
     backoff: BackoffSection = BackoffSection()
 
 
@@ -394,6 +397,7 @@ class Shuffle(Section):
     """A random but repeatable order."""
 
     shuffle: Whole
+    """The seed: the same one gives the same order."""
 
 
 def _order_kind(value: object) -> str:

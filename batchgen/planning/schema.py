@@ -10,17 +10,25 @@ SCHEMA_ID: Final = "manifest.v1.schema.json"
 def manifest_schema() -> dict[str, object]:
     """Build the JSON Schema (draft 2020-12) from the model."""
     schema = Manifest.model_json_schema(mode="validation")
-    _leave_out_defaults(schema)
+    _write_defaults(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
 
 
-def _leave_out_defaults(schema: object) -> None:
-    """Remove defaults that are not written as a user would write them: durations in seconds, whole sections, nothing."""
+def _write_defaults(schema: object) -> None:
+    """Write defaults as a user would, durations with their unit; leave out those that are whole sections or nothing."""
     if isinstance(schema, dict):
-        if "default" in schema and not isinstance(schema["default"], str | int):
-            del schema["default"]
+        match schema.get("default"):
+            case float() as seconds:
+                schema["default"] = _duration(seconds)
+            case None | {} | []:
+                schema.pop("default", None)
         for part in schema.values():
-            _leave_out_defaults(part)
+            _write_defaults(part)
     elif isinstance(schema, list):
         for part in schema:
-            _leave_out_defaults(part)
+            _write_defaults(part)
+
+
+def _duration(seconds: float) -> str:
+    """Write whole seconds in the largest unit that they fill."""
+    return next(f"{seconds / size:g}{unit}" for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
