@@ -142,7 +142,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, last_width: int
         while sum(widths) + 2 * (len(widths) - 1) > WIDTH and max(widths[-2:]) > 1:
             widths[-2 if widths[-2] > widths[-1] else -1] -= 1
     for row in [list(head), *shown]:
-        cells = [part + " " * (width - columns_of(part)) for cell, width in zip(row, widths, strict=True) if (part := cut(cell, width))]
+        parts = [cut(cell, width) for cell, width in zip(row, widths, strict=True)]
+        cells = [part + " " * (width - columns_of(part)) for part, width in zip(parts, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
 
 

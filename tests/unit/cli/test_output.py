@@ -1,6 +1,8 @@
 """Lines for terminals of 80 columns."""
 
-from batchgen.cli.output import columns_of, wrapped
+import pytest
+
+from batchgen.cli.output import columns_of, table, wrapped
 
 
 def test_a_short_line_stays_as_it_is() -> None:
@@ -30,3 +32,10 @@ def test_a_word_that_is_too_long_stands_whole() -> None:
     path = "/images/" + "x" * 100
 
     assert ["look at", f"    {path}", "    now"] == wrapped(f"look at {path} now")
+
+
+def test_an_empty_cell_keeps_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands behind it stays under its head."""
+    table(["KEY", "REASON", "CELL"], [["3f2a", "", "1x1"]])
+
+    assert ["KEY   REASON  CELL", "3f2a          1x1"] == capsys.readouterr().out.splitlines()
