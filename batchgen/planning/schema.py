@@ -17,11 +17,11 @@ def manifest_schema() -> dict[str, object]:
 def _write_defaults(schema: object) -> None:
     """Write defaults as a user would, durations with their unit; leave out those that are whole sections or nothing."""
     if isinstance(schema, dict):
-        match schema.get("default"):
-            case float() as seconds:
-                schema["default"] = _duration(seconds)
-            case None | {} | []:
-                schema.pop("default", None)
+        default = schema.get("default")
+        if isinstance(default, float):
+            schema["default"] = _duration(default)
+        elif isinstance(default, dict) or default in (None, []):
+            schema.pop("default", None)
         for part in schema.values():
             _write_defaults(part)
     elif isinstance(schema, list):

@@ -53,17 +53,19 @@ class Reference:
         self._find(ROOT, "", self.schema)
         for path in sorted(_MANIFESTS.glob("*.yaml"), key=lambda path: (path.stem != "every-key", path.name)):
             text = path.read_text(encoding="utf-8")
-            self._collect(ROOT, yaml.compose(text, Loader=yaml.BaseLoader), text)
+            if (node := yaml.compose(text, Loader=yaml.BaseLoader)) is not None:
+                self._collect(ROOT, node, text)
 
     def lines(self) -> Iterator[str]:
         """Give the page: a heading, what the section is, and a table of its keys."""
         for name, section in self.sections.items():
             yield from ("", f"{'#' * section.level} {section.title}", "", _sentence(section.part), "")
             yield from ("| key | type | default | meaning | example |", "|---|---|---|---|---|")
-            for key, part in self.own_keys(name).items():
-                yield f"| `{key}` | {self._type(part)} | {self._default(section, key)} | {self._meaning(part)} | {self._example(name, key)} |"
-            if len(self.own_keys(name)) < len(section.part["properties"]):
-                shared = [f"`{key}`" for key in section.part["properties"] if key not in self.own_keys(name)]
+            own = self.own_keys(name)
+            for key, part in own.items():
+                cells = (f"`{key}`", self._type(part), _default(section, key), self._meaning(part), _code(self.examples.get((name, key))))
+                yield f"| {' | '.join(cells)} |"
+            if shared := [f"`{key}`" for key in section.part["properties"] if key not in own]:
                 yield from ("", f"Besides {', '.join(shared)}, as [at the top](#{self.sections[ROOT].anchor}).")
 
     def own_keys(self, name: str) -> dict[str, Part]:
@@ -111,55 +113,62 @@ class Reference:
 
     def _words(self, part: Part) -> Iterator[str]:
         """Name what may stand there, in the words of the page's head."""
-        match part:
-            case {"$ref": str(ref)}:
-                section = self.sections[ref.rpartition("/")[2]]
-                yield f"[{section.title}](#{section.anchor})"
-            case {"anyOf": choices} | {"oneOf": choices}:
-                for choice in choices:
-                    yield from self._words(choice)
-            case {"enum": words}:
-                yield ", ".join(f"`{word}`" for word in dict.fromkeys(map(str, words)))
-            case {"const": word}:
-                yield f"`{word}`"
-            case {"pattern": pattern}:
-                yield "rate" if "/" in pattern else "duration"
-            case {"type": "null"}:
-                return
-            case {"type": "array"}:
-                yield f"list of {self._type(part['items'])}" if "items" in part else "list"
-            case {"type": "object", "additionalProperties": dict(inner)}:
-                yield f"mapping to {self._type(inner)}"
-            case {"type": "integer", "minimum": least}:
-                yield f"number from {least}"
-            case {"type": kind}:
-                yield _WORDS[tuple(kind) if isinstance(kind, list) else kind]
+        if "$ref" in part:
+            section = self.sections[_target(part)]
+            yield f"[{section.title}](#{section.anchor})"
+        elif choices := part.get("anyOf") or part.get("oneOf"):
+            for choice in choices:
+                yield from self._words(choice)
+        elif part.get("type") == "array":
+            yield f"list of {self._type(part['items'])}" if "items" in part else "list"
+        elif isinstance(part.get("additionalProperties"), dict):
+            yield f"mapping to {self._type(part['additionalProperties'])}"
+        elif part.get("type") != "null":
+            yield _word(part)
 
     def _meaning(self, part: Part) -> str:
-        (described,) = [part] if "description" in part else [self.schema["$defs"][target] for target in _targets(part)][:1]
-        return _sentence(described)
+        return _sentence(part if "description" in part else self.schema["$defs"][next(_targets(part))])
 
-    def _default(self, section: Section, key: str) -> str:
-        default = section.part["properties"][key].get("default")
-        if key in section.required:
-            return "needed"
-        if default is None:
-            return ""
-        return f"`{default}`" if not isinstance(default, list) else f"`[{', '.join(default)}]`"
 
-    def _example(self, name: str, key: str) -> str:
-        found = self.examples.get((name, key))
-        return f"`{found}`" if found else ""
+def _word(part: Part) -> str:
+    """Name what a single value may be."""
+    match part:
+        case {"enum": words}:
+            return ", ".join(f"`{word}`" for word in dict.fromkeys(map(str, words)))
+        case {"const": word}:
+            return f"`{word}`"
+        case {"pattern": pattern}:
+            return "rate" if "/" in pattern else "duration"
+        case {"type": "integer", "minimum": least}:
+            return f"number from {least}"
+        case _:
+            kind = part["type"]
+            return _WORDS[tuple(kind) if isinstance(kind, list) else kind]
+
+
+def _default(section: Section, key: str) -> str:
+    default = section.part["properties"][key].get("default")
+    if key in section.required:
+        return "needed"
+    return _code(f"[{', '.join(default)}]" if isinstance(default, list) else default)
+
+
+def _code(value: object) -> str:
+    return "" if value is None else f"`{value}`"
 
 
 def _targets(part: Part) -> Iterator[str]:
     """Name the sections that may stand in a value, or in its elements."""
     if "$ref" in part:
-        yield part["$ref"].rpartition("/")[2]
+        yield _target(part)
     inner = [part.get("items"), part.get("additionalProperties"), *part.get("anyOf", ()), *part.get("oneOf", ())]
     for each in inner:
         if isinstance(each, dict):
             yield from _targets(each)
+
+
+def _target(part: Part) -> str:
+    return str(part["$ref"]).rpartition("/")[2]
 
 
 def _title(path: str, key: str, part: Part, section: Part) -> str:

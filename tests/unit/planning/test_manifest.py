@@ -26,7 +26,8 @@ def test_the_shipped_schema_is_the_model() -> None:
     assert shipped["$id"] == "manifest.v1.schema.json"
     assert {"version", "name"} == set(shipped["required"])
     assert shipped["properties"]["version"]["enum"] == [1, "1"]
-    assert "default" not in shipped["$defs"]["Timeouts"]["properties"]["submit"]
+    assert "3m" == shipped["$defs"]["Timeouts"]["properties"]["submit"]["default"]
+    assert "default" not in shipped["$defs"]["LimitSection"]["properties"]["timeout"]
 
 
 def test_empty_values_are_absent(desk: Desk) -> None:
