@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format readme bench bench-pace bench-poll bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
+.PHONY: help demo test coverage check format readme pages docs bench bench-pace bench-poll bench-verify crash-night crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -34,14 +34,20 @@ check: $(STAMP) ## lint, layers, types, spelling, dependencies, generated README
 	$(BIN)/mypy
 	$(BIN)/codespell batchgen bench migrations docs README.md CHANGELOG.md Makefile
 	$(BIN)/deptry .
-	$(BIN)/python -m cogapp -I docs/site --check README.md docs/commands.md docs/manifest.md
+	$(BIN)/python -m cogapp -I . --check README.md docs/commands.md docs/manifest.md docs/sql.md
 
 format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 readme: $(STAMP) ## regenerate the generated parts of the README
-	$(BIN)/python -m cogapp -I docs/site -r README.md docs/commands.md docs/manifest.md
+	$(BIN)/python -m cogapp -I . -r README.md docs/commands.md docs/manifest.md docs/sql.md
+
+pages: $(STAMP) ## play every example of the pages in docs/ and write down what it says
+	RECORD_PAGES=1 $(BIN)/python -m pytest -q tests/acceptance/test_pages.py
+
+docs: $(STAMP) ## build the pages into build/docs; begin with index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 
 bench: $(STAMP) ## speed and memory as ratios against raw loops in the same run (about 20 minutes)
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/million.db*

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import StartVendor
-from tests.support.cli import CommandLine, Vendor, study, wait_until
+from tests.support.cli import ROOT, CommandLine, Vendor, study, wait_until
 
 
 def _simulated(latency: str = "0.1") -> dict[str, object]:
@@ -134,6 +134,12 @@ def test_last_lines_of_the_demo_work_as_printed(cli: CommandLine) -> None:
     assert 0 == played.code, played.err
     assert [0, 0, 0] == codes
     assert any("'look here/demo.db'" in command for command in commands)
+    assert _steps((ROOT / "README.md").read_text(encoding="utf-8")) == _steps(played.out)
+
+
+def _steps(text: str) -> list[str]:
+    """Give the numbered lines of a demo, whatever their numbers of things, and what became of the bill."""
+    return [re.sub(r"[0-9]+", "0", line) for line in re.findall(r"^[1-6]\. .*", text, flags=re.MULTILINE)]
 
 
 def test_init_says_how_to_buy_for_real(cli: CommandLine) -> None:
