@@ -18,8 +18,12 @@ from tests.support.cli import ROOT, CommandLine, wait_until
 _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"  # exit ([0-9]+)$")
 _BREAKS = {"^C": signal.SIGINT, "Killed": signal.SIGKILL}
-_PASSING = re.compile(r"(?<=127\.0\.0\.1:)[0-9]+|(?<=free )[0-9.]+|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+Z?|^[0-9:]{8}(?=  )", re.MULTILINE)
-"""What another run says otherwise: ports, room on the disk, times."""
+_PASSING = re.compile(
+    r"(?<=127\.0\.0\.1:)[0-9]+|(?<=free )[0-9.]+|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+Z?"
+    r"|^[0-9:]{8}(?=  )|[0-9a-f]{64}|(?<=\()[0-9]+(?= bytes\))",
+    re.MULTILINE,
+)
+"""What another run says otherwise: ports, room on the disk, times, hashes and sizes of files."""
 _TIMEOUT_S = 120.0
 
 
