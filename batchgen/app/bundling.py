@@ -17,8 +17,9 @@ from batchgen import __version__
 from batchgen.app import database
 from batchgen.app.calling import program
 from batchgen.app.clock import SystemClock
+from batchgen.app.gallery import write_report
 from batchgen.app.progress import Progress
-from batchgen.app.reading import batch_named, reading
+from batchgen.app.reading import JobFilter, batch_named, reading
 from batchgen.app.wording import counted
 from batchgen.files.folders import Root
 from batchgen.files.packing import Packing, new_bundle
@@ -31,6 +32,7 @@ from batchgen.store.engine import Database
 DATABASE: Final = "batchgen.db"
 MANIFEST: Final = "manifest.yaml"
 ABOUT: Final = "bundle.json"
+REPORT: Final = "report"
 SCHEMA: Final = "batchgen.bundle/1"
 _IMAGES: Final = "images"
 
@@ -84,6 +86,8 @@ def bundle(settings: Settings, name: str | None, target: Path | None, *, on_prog
         copied = _copied(settings, packing.staging / DATABASE, progress)
         with reading(copied) as engine:
             folders = _staged(engine, batch, packing.staging)
+            pictures = {root: f"../{name}" for root, name in folders.items()}
+            write_report(copied, JobFilter(batch=batch), packing.staging / REPORT, progress=progress, moved=pictures)
             packing.add_staged()
             images, amiss = _add_images(engine, batch, folders, packing, progress)
             others = [found.name for found in queries.batches(engine) if found.name != batch]

@@ -16,6 +16,8 @@ from typing import Final
 from batchgen.app import database
 from batchgen.app.calling import own_words, program
 from batchgen.app.deciding import resolve
+from batchgen.app.gallery import INDEX, write_report
+from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, counts, jobs, status
 from batchgen.app.wording import counted
 from batchgen.core.errors import InputError
@@ -92,9 +94,11 @@ def play(folder: Path, *, jobs: int, say: Say) -> int:
         say("5. Every invariant checked, every file re-hashed:")
         code = _finish(stage, "verify", _BATCH) or code
         say(f"6. {_bill(vendor.url, stage)}")
+    report = folder / "report"
+    write_report(stage.settings(), JobFilter(batch=_BATCH), report, progress=Progress())
     command = database.command(stage.settings())
     say("")
-    say(f"Look at the pictures:     {shlex.quote(str(folder / 'out'))}")
+    say(f"Look at the pictures:     {shlex.quote(str(report / INDEX))}")
     say(f"Look at all jobs:         {command} jobs")
     say(f"Look at one job's story:  {command} show {_any_key(stage)}")
     say(f"Start your own:           {program()} init nights && {program()} plan nights/manifest.yaml")

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "jobs": ("reading", "List jobs."),
     "show": ("reading", "One job's whole story."),
     "events": ("reading", "List transitions."),
+    "report": ("showing", "A page of pictures, charts and claims."),
     "verify": ("reading", "Check every invariant and re-hash every file."),
     "export": ("handing", "A view as CSV, JSON lines or Parquet."),
     "bundle": ("handing", "All that a batch left, in one folder or archive."),

@@ -1,4 +1,1 @@
-"""What is handed on of a batch: the page of pictures and charts, the claim list, tables.
-
-Rows come in, text goes out; no database, no network.
-"""
+"""What is handed on of a batch: the page of pictures and charts, the claims, tables. Rows come in, text goes out; no database."""

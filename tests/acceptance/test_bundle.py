@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -61,13 +62,17 @@ def found_in(path: Path) -> set[str]:
 
 
 def test_a_bundle_has_all_of_its_batch_and_no_picture_of_another(cli: CommandLine, made: Path) -> None:
-    """Database, manifest, pictures and sidecars as they are, and the list of hashes."""
+    """Database, manifest, pictures and sidecars as they are, the report, and the list of hashes."""
     pictures = {name.removeprefix("out/study/"): content for name, content in cli.images().items() if name.startswith("out/study/")}
     sidecars = {f"{name}.json" for name in pictures}
 
     images = {name for name in names(made / "study") if name.startswith("images/")}
+    report = {name for name in names(made / "study") if name.startswith("report/")}
 
-    assert {"SHA256SUMS", "batchgen.db", "bundle.json", "manifest.yaml"} == names(made / "study") - images
+    assert {"SHA256SUMS", "batchgen.db", "bundle.json", "manifest.yaml"} == names(made / "study") - images - report
+    assert {".html": 1, ".webp": 2, ".jsonl": 1} == Counter(Path(name).suffix for name in report)
+    page = (made / "study/report/index.html").read_text(encoding="utf-8")
+    assert all(f'"source":"../images/{name}"' in page for name in pictures)
     assert 2 == len(pictures)
     assert {f"images/{name}" for name in {*pictures, *sidecars}} == images
     assert list(pictures.values()) == [(made / "study" / "images" / name).read_bytes() for name in pictures]
@@ -92,11 +97,11 @@ def test_what_is_said_of_a_bundle(cli: CommandLine, tmp_path: Path) -> None:
     document = cli("bundle", "study", "--output", tmp_path / "b", "--json").document
 
     first, others, seal, check = told.out.splitlines()
-    assert first.startswith("study: 2 images, 7 files in all (")
+    assert first.startswith("study: 2 images, 11 files in all (")
     assert "it has rows, not pictures, of 1 other batch (other)" in others
     assert hashlib.sha256((tmp_path / "a" / "SHA256SUMS").read_bytes()).hexdigest() in seal
     assert check.endswith(f"verify --bundle {tmp_path}/a")
-    assert ("batchgen.bundle/1", ["other"], [], 7) == tuple(document[name] for name in ("schema", "others", "amiss", "files"))
+    assert ("batchgen.bundle/1", ["other"], [], 11) == tuple(document[name] for name in ("schema", "others", "amiss", "files"))
 
 
 @pytest.mark.parametrize("bundle", ["study", "study.zip"])
@@ -167,7 +172,10 @@ TAMPERED = {
     "a name that is no text": (lambda folder: Path(f"{folder}/\udcff").write_bytes(b"x"), {"B2"}),
     "a changed row": (change_a_row, {"B3", "I5", "I14", "I19"}),
     "a changed row and a new list": (both(change_a_row, sign_again), {"I5", "I14", "I19"}),
-    "a row of a picture gone": (both(lambda folder: change_a_row(folder, "DELETE FROM artifact WHERE id = 1"), sign_again), {"I9"}),
+    "a row of a picture gone": (
+        both(lambda folder: change_a_row(folder, "DELETE FROM artifact WHERE id = (SELECT min(id) FROM artifact)"), sign_again),
+        {"I9"},
+    ),
     "a trigger of a stranger": (
         both(lambda folder: change_a_row(folder, "CREATE TRIGGER t AFTER INSERT ON job BEGIN SELECT 1; END"), sign_again),
         {"B4"},

@@ -1,0 +1,258 @@
+"""The report of a batch: its pictures, its night and its claims, as a page in a folder, as one file, or as a contact sheet."""
+
+import base64
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote
+
+from batchgen.app.progress import Progress
+from batchgen.app.reading import JobFilter, Row, Status, reading, status
+from batchgen.app.vendor import dialect_of
+from batchgen.app.wording import counted
+from batchgen.core.errors import InputError
+from batchgen.core.states import State
+from batchgen.files.looks import Look, Wanted, look_at
+from batchgen.files.replacing import begins_with, replace_text
+from batchgen.files.sheet import draw_sheet
+from batchgen.planning.settings import RunSettings
+from batchgen.report.claims import Claim, claims_of
+from batchgen.report.night import Axis, Night
+from batchgen.report.page import HEAD, Evening, Page, render
+from batchgen.settings import Settings
+from batchgen.store import commands, queries
+from batchgen.store.engine import Database
+from batchgen.store.instants import to_text
+
+MOST: Final = 20_000
+"""Jobs on one page; more are not usable in a browser, and are left out with a word."""
+MOST_BYTES: Final = 50 * 1024 * 1024
+"""Size of a page in a single file."""
+THUMBS: Final = "thumbs"
+INDEX: Final = "index.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What was read of a batch for its page; ``looks`` are by job key, ``details`` the vendor's words by job key."""
+
+    status: Status
+    evening: Evening
+    tags: Sequence[str]
+    jobs: Sequence[Row]
+    left_out: int
+    details: Mapping[str, str]
+    looks: Mapping[str, Look]
+    claims: Sequence[Claim]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a page reaches a job's picture, None where it does not, and its thumbnail."""
+
+    picture: Callable[[Row], str | None]
+    thumb: Callable[[Look], str]
+
+
+def default_folder(batch: str) -> Path:
+    """Give where a batch's report goes when nobody says."""
+    return Path(f"report-{batch}")
+
+
+def write_report(
+    settings: Settings, wanted: JobFilter, folder: Path | None, *, progress: Progress, moved: Mapping[str, str] | None = None
+) -> list[str]:
+    """Write ``index.html`` and the thumbnails it shows into a folder, and say so; raise InputError for a folder that holds another's page.
+
+    A page that is there is replaced in one step. ``moved`` gives where the pictures of an output folder will lie, as the page reaches
+    them; others stay where they are.
+    """
+    found = _named(settings, wanted)
+    target = folder or default_folder(found.batch or "")
+    _require_ours(target / INDEX)
+    target.mkdir(parents=True, exist_ok=True)
+    collected = collect(settings, found, target / THUMBS, progress=progress)
+    places = moved or {}
+
+    def link(job: Row) -> str:
+        place = places.get(job["output_dir"]) or os.path.relpath(job["output_dir"], target)
+        return quote(str(PurePosixPath(place) / job["path"]))
+
+    page = page_of(collected, Ways(picture=link, thumb=lambda look: f"{THUMBS}/{look.thumbnail}"))
+    replace_text(target / INDEX, render(page))
+    return [*_told(collected), f"report: {target / INDEX}"]
+
+
+def write_single(settings: Settings, wanted: JobFilter, file: Path | None, *, progress: Progress) -> list[str]:
+    """Write the page into one file that holds small pictures and needs nothing beside it; raise InputError when it would be too large."""
+    found = _named(settings, wanted)
+    target = file or default_folder(found.batch or "").with_suffix(".html")
+    _require_ours(target)
+    with tempfile.TemporaryDirectory(prefix="batchgen-") as thumbs:
+        collected = collect(settings, found, Path(thumbs), progress=progress)
+        held = sum((Path(thumbs) / look.thumbnail).stat().st_size for look in collected.looks.values() if look.thumbnail)
+        if held * 4 // 3 > MOST_BYTES:
+            raise InputError(
+                f"one file with {counted(len(collected.looks), 'picture')} would be larger than {MOST_BYTES // 2**20} MB; "
+                "choose some with --model, --sweep, --state or --limit, or leave out --single-file"
+            )
+        page = page_of(collected, Ways(picture=lambda _: None, thumb=lambda look: _embedded(Path(thumbs) / look.thumbnail)))
+        replace_text(target, render(page))
+    return [*_told(collected), f"report: {target}"]
+
+
+def write_sheet(settings: Settings, wanted: JobFilter, target: Path, *, progress: Progress, force: bool) -> list[str]:
+    """Draw a contact sheet: a row for each prompt, a column for each cell of the grid and sample."""
+    with tempfile.TemporaryDirectory(prefix="batchgen-") as thumbs:
+        collected = collect(settings, _named(settings, wanted), Path(thumbs), progress=progress)
+        rows = list(dict.fromkeys(job["prompt_id"] for job in collected.jobs))
+        columns = list(dict.fromkeys(_column(job) for job in collected.jobs))
+        cells: dict[tuple[int, int], Path | str] = {}
+        for job in collected.jobs:
+            look = collected.looks.get(job["key"])
+            word = job["reason"] or job["state"] if look is None else look.problem
+            picture = Path(thumbs) / look.thumbnail if look is not None and look.thumbnail else word
+            cells.setdefault((rows.index(job["prompt_id"]), columns.index(_column(job))), picture)
+        draw_sheet(target, title=collected.status.name, columns=columns, rows=rows, cells=cells, force=force)
+    return [*_told(collected), f"contact sheet: {target}"]
+
+
+def collect(settings: Settings, wanted: JobFilter, thumbs: Path, *, progress: Progress, former: Collected | None = None) -> Collected:
+    """Read a batch and look at its pictures; thumbnails are made in ``thumbs``.
+
+    With what was read before, only new pictures are looked at, and its night and claims are kept.
+    """
+    progress.at("reading the job database")
+    told = status(settings, wanted.batch)[0]
+    with reading(settings) as engine:
+        batch = queries.batch_named(engine, wanted.batch)
+        plan = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
+        jobs = list(queries.jobs(engine, replace(wanted, limit=min(MOST, wanted.limit or MOST))))
+        is_full = len(jobs) == MOST and not (wanted.states or wanted.model or wanted.sweep or wanted.prompt_id)
+        details = {row["key"]: row["detail"] for row in queries.orders(engine, batch.name) if row["detail"] and not row["superseded"]}
+        evening = _evening(engine, batch, told) if former is None else former.evening
+    known = {} if former is None else former.looks
+    looks = {job["key"]: known[job["key"]] for job in jobs if job["key"] in known}
+    looks |= {look.key: look for look in looked_at([job for job in jobs if job["key"] not in looks], thumbs, progress=progress)}
+    return Collected(
+        status=told,
+        evening=evening,
+        tags=plan.tags,
+        jobs=jobs,
+        left_out=told.totals.jobs - MOST if is_full else 0,
+        details=details,
+        looks=looks,
+        claims=claims_of(jobs, looks, ratios=_ratios(plan)) if former is None else former.claims,
+    )
+
+
+def looked_at(jobs: Sequence[Row], thumbs: Path, *, progress: Progress) -> Iterator[Look]:
+    """Look at the saved pictures among the jobs, one after the other as they are ready."""
+    saved = [job for job in jobs if job["state"] == State.SAVED.value]
+    wanted = (Wanted(key=job["key"], path=Path(job["output_dir"]) / job["path"], sha256=job["sha256"]) for job in saved)
+    for number, look in enumerate(look_at(wanted, thumbs), start=1):
+        progress.at(f"{number} of {counted(len(saved), 'picture')} looked at")
+        yield look
+
+
+def page_of(collected: Collected, ways: Ways, *, every_s: float = 0.0, cursor: int = 0) -> Page:
+    """Shape what was read as the page wants it."""
+    prompts = {prompt: number for number, prompt in enumerate(dict.fromkeys(job["prompt"] for job in collected.jobs))}
+    return Page(
+        batch=collected.status.name,
+        headline=headline(collected.status),
+        evening=collected.evening,
+        prompts=list(prompts),
+        jobs=[{**job, "prompt": prompts[job["prompt"]]} for job in jobs_on_page(collected, ways)],
+        claims=collected.claims,
+        tags=collected.tags,
+        every_s=every_s,
+        cursor=cursor,
+    )
+
+
+_SHOWN: Final = (
+    *("key", "prompt", "prompt_id", "sweep", "operation", "model", "params", "labels", "cell", "sample", "state", "reason", "attempts"),
+    *("task_id", "cost", "path", "sha256", "bytes", "width", "height", "planned_at", "submitted_at", "saved_at"),
+)
+
+
+def jobs_on_page(collected: Collected, ways: Ways) -> Iterator[Row]:
+    """Shape the jobs as ``page.js`` reads them, but for the prompt, which is still its text."""
+    claimed: dict[str, dict[str, None]] = {}
+    for claim in collected.claims:
+        for key in claim.keys:
+            claimed.setdefault(key, {})[claim.kind] = None
+    for job in collected.jobs:
+        look = collected.looks.get(job["key"])
+        is_there = look is not None and look.problem in {"", "video"}
+        yield {
+            **{name: job[name] for name in _SHOWN},
+            "detail": collected.details.get(job["key"], "") if look is None else "",
+            "source": ways.picture(job) if is_there else None,
+            "thumb": ways.thumb(look) if look is not None and look.thumbnail else None,
+            "credentials": None if look is None else look.has_credentials,
+            "claims": list(claimed.get(job["key"], ())),
+        }
+
+
+def headline(told: Status) -> str:
+    """Write the batch in one line."""
+    counts = ", ".join(f"{jobs:,} {state.value}" for state, jobs in told.totals.states.items() if jobs)
+    return f"{counted(told.totals.jobs, 'job')}: {counts or 'none'}; as of {told.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _evening(engine: Database, batch: queries.Batch, told: Status) -> Evening:
+    times = queries.span(engine, batch.id)
+    lines = list(told.lines())
+    if times is None:
+        return Evening(lines=lines, unit=told.unit)
+    night = Night(Axis.over(*(datetime.fromisoformat(instant) for instant in times)))
+    for event in queries.events(engine, batch=batch.name):
+        night.add_event(event)
+    for order in queries.orders(engine, batch.name):
+        night.add_attempt(order)
+    asked = ({"kind": request.kind.value, "at": to_text(request.asked_at)} for _, request in commands.history(engine, [batch.id]))
+    return Evening(lines=lines, unit=told.unit, night=night, cap=told.steering.limits.budget_cost, pauses=night.pauses(asked))
+
+
+def _ratios(plan: RunSettings) -> dict[str, Sequence[str]]:
+    """Give the aspect ratios that each model is known to draw, whatever the operation."""
+    found: dict[str, dict[str, None]] = {}
+    for model in dialect_of(plan.provider).models():
+        found.setdefault(model.name, {}).update(dict.fromkeys(model.ratios))
+    return {name: list(ratios) for name, ratios in found.items()}
+
+
+def _named(settings: Settings, wanted: JobFilter) -> JobFilter:
+    with reading(settings) as engine:
+        return replace(wanted, batch=queries.batch_named(engine, wanted.batch).name)
+
+
+def _require_ours(page: Path) -> None:
+    """Raise InputError when the file is there and is no report."""
+    if not begins_with(page, HEAD):
+        raise InputError(f"{page} is no report of batchgen; name another place with --output")
+
+
+def _told(collected: Collected) -> list[str]:
+    lines = []
+    if collected.left_out:
+        lines.append(
+            f"{counted(collected.left_out, 'job')} left out: a page holds {MOST:,}; choose others with --model, --sweep or --state"
+        )
+    if collected.claims:
+        lines.append(f"{counted(len(collected.claims), 'claim')}: pictures that are not what was ordered, listed on the page")
+    return lines
+
+
+def _column(job: Mapping[str, Any]) -> str:
+    return f"{job['cell']} / {job['sample']}"
+
+
+def _embedded(thumb: Path) -> str:
+    return "data:image/webp;base64," + base64.b64encode(thumb.read_bytes()).decode()
