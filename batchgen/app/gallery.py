@@ -3,7 +3,7 @@
 import base64
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -109,15 +109,15 @@ def write_sheet(settings: Settings, wanted: JobFilter, target: Path, *, progress
     """Draw a contact sheet: a row for each prompt, a column for each cell of the grid and sample."""
     with tempfile.TemporaryDirectory(prefix="batchgen-") as thumbs:
         collected = collect(settings, _named(settings, wanted), Path(thumbs), progress=progress)
-        rows = list(dict.fromkeys(job["prompt_id"] for job in collected.jobs))
-        columns = list(dict.fromkeys(_column(job) for job in collected.jobs))
+        rows = _places(job["prompt_id"] for job in collected.jobs)
+        columns = _places(_column(job) for job in collected.jobs)
         cells: dict[tuple[int, int], Path | str] = {}
         for job in collected.jobs:
             look = collected.looks.get(job["key"])
             word = job["reason"] or job["state"] if look is None else look.problem
             picture = Path(thumbs) / look.thumbnail if look is not None and look.thumbnail else word
-            cells.setdefault((rows.index(job["prompt_id"]), columns.index(_column(job))), picture)
-        draw_sheet(target, title=collected.status.name, columns=columns, rows=rows, cells=cells, force=force)
+            cells.setdefault((rows[job["prompt_id"]], columns[_column(job)]), picture)
+        draw_sheet(target, title=collected.status.name, columns=list(columns), rows=list(rows), cells=cells, force=force)
     return [*_told(collected), f"contact sheet: {target}"]
 
 
@@ -161,7 +161,7 @@ def looked_at(jobs: Sequence[Row], thumbs: Path, *, progress: Progress) -> Itera
 
 def page_of(collected: Collected, ways: Ways, *, every_s: float = 0.0, cursor: int = 0) -> Page:
     """Shape what was read as the page wants it."""
-    prompts = {prompt: number for number, prompt in enumerate(dict.fromkeys(job["prompt"] for job in collected.jobs))}
+    prompts = _places(job["prompt"] for job in collected.jobs)
     return Page(
         batch=collected.status.name,
         headline=headline(collected.status),
@@ -248,6 +248,11 @@ def _told(collected: Collected) -> list[str]:
     if collected.claims:
         lines.append(f"{counted(len(collected.claims), 'claim')}: pictures that are not what was ordered, listed on the page")
     return lines
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    """Number the names in the order in which they come, each once."""
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
 def _column(job: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from tests.support.cli import ROOT, CommandLine, study
 from tests.support.databases import postgres_url
 from tests.support.pages import blocks, replayed, sections
 
-PAGES = ("index.md", "cookbook.md")
+PAGES = ("index.md", "cookbook.md", "auditor.md")
 EXAMPLES = [(page, title) for page in PAGES for title, section in sections(page).items() if "```console" in section]
 QUESTIONS = {title: body for title, section in sections("sql.md").items() for language, _, body in blocks(section) if language == "sql"}
 TERMS: dict[str, dict[str, object]] = {

@@ -1,7 +1,4 @@
-"""Rows 28 to 30 and 35 to 41 of the table of threats: what comes out, what is read of ours, and what strangers may start.
-
-Row 34 is about HTML reports.
-"""
+"""Rows 28 to 30 and 34 to 41 of the table of threats: what comes out, what is read of ours, and what strangers may start."""
 
 import csv
 import io
@@ -11,6 +8,7 @@ import stat
 import unicodedata
 import zlib
 from contextlib import closing
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -247,6 +245,42 @@ def test_row_30_a_traceback_of_a_bug_shows_no_secret(cli: CommandLine) -> None:
     assert "this is a bug of batchgen" in broken.err
     for secret in (odd, "pa55%2Fword%2Bplus", "YTU1L3dvcmQrcGx1c", PASSWORD, "abcdef"):
         assert secret not in broken.err
+
+
+# --- row 34: pages ---
+
+
+class Tags(HTMLParser):
+    """Collects the elements of a page, with their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.found.append((tag, dict(attrs)))
+
+
+def test_row_34_no_prompt_is_markup_or_script_in_the_report(cli: CommandLine) -> None:
+    """The page has its own elements only; nothing but its own script and style may run, and nothing is loaded from elsewhere."""
+    prompts = ["<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "<!--", "<a href=javascript:alert(3)>x</a>"]
+    cli.write(study("http://127.0.0.1:9", ["calm"], name="calm"), "calm.yaml")
+    cli.write(study("http://127.0.0.1:9", prompts))
+    for name, batch in (("calm.yaml", "calm"), ("study.yaml", "study")):
+        assert 0 == cli("plan", name, "--save", "--offline").code
+        assert 0 == cli("report", batch, "--output", batch).code
+
+    calm, hostile = Tags(), Tags()
+    calm.feed(cli.files()["calm/index.html"].decode())
+    hostile.feed(cli.files()["study/index.html"].decode())
+
+    assert [tag for tag, _ in calm.found] == [tag for tag, _ in hostile.found]
+    assert not any(name.startswith("on") or name == "style" for _, attributes in hostile.found for name in attributes)
+    (policy,) = (a["content"] for tag, a in hostile.found if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src 'self' data:; ")
+    assert "unsafe" not in policy
 
 
 # --- row 35: spreadsheets ---
