@@ -6,7 +6,6 @@ Everything else is read from that copy, so that the bundle is of one moment howe
 """
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from batchgen.app.clock import SystemClock
 from batchgen.app.gallery import write_report
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, batch_named, reading
-from batchgen.app.wording import counted
+from batchgen.app.wording import counted, file_name
 from batchgen.files.folders import Root
 from batchgen.files.packing import Packing, new_bundle
 from batchgen.files.sidecars import SUFFIX
@@ -80,7 +79,7 @@ def bundle(settings: Settings, name: str | None, target: Path | None, *, on_prog
     exist and a target that does; StoreError and FileError when database or disk refuse.
     """
     batch = batch_named(settings, name)
-    target = target or Path(re.sub(r"[^\w.-]+", "-", batch).lstrip(".") + "-bundle")
+    target = target or Path(f"{file_name(batch)}-bundle")
     progress = Progress()
     with progress.told(on_progress), new_bundle(target) as packing:
         copied = _copied(settings, packing.staging / DATABASE, progress)

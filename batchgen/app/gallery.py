@@ -13,7 +13,7 @@ from urllib.parse import quote
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, Row, Status, reading, status
 from batchgen.app.vendor import dialect_of
-from batchgen.app.wording import counted
+from batchgen.app.wording import counted, file_name
 from batchgen.core.errors import InputError
 from batchgen.core.states import State
 from batchgen.files.looks import Look, Wanted, look_at
@@ -58,11 +58,6 @@ class Ways:
     thumb: Callable[[Look], str]
 
 
-def default_folder(batch: str) -> Path:
-    """Give where a batch's report goes when nobody says."""
-    return Path(f"report-{batch}")
-
-
 def write_report(
     settings: Settings, wanted: JobFilter, folder: Path | None, *, progress: Progress, moved: Mapping[str, str] | None = None
 ) -> list[str]:
@@ -72,9 +67,8 @@ def write_report(
     them; others stay where they are.
     """
     found = _named(settings, wanted)
-    target = folder or default_folder(found.batch or "")
+    target = folder or Path(f"report-{file_name(found.batch or '')}")
     _require_ours(target / INDEX)
-    target.mkdir(parents=True, exist_ok=True)
     collected = collect(settings, found, target / THUMBS, progress=progress)
     places = moved or {}
 
@@ -90,7 +84,7 @@ def write_report(
 def write_single(settings: Settings, wanted: JobFilter, file: Path | None, *, progress: Progress) -> list[str]:
     """Write the page into one file that holds small pictures and needs nothing beside it; raise InputError when it would be too large."""
     found = _named(settings, wanted)
-    target = file or default_folder(found.batch or "").with_suffix(".html")
+    target = file or Path(f"report-{file_name(found.batch or '')}.html")
     _require_ours(target)
     with tempfile.TemporaryDirectory(prefix="batchgen-") as thumbs:
         collected = collect(settings, found, Path(thumbs), progress=progress)
@@ -251,7 +245,7 @@ def _told(collected: Collected) -> list[str]:
 
 
 def _places(names: Iterable[str]) -> dict[str, int]:
-    """Number the names in the order in which they come, each once."""
+    """Give each name its number, in the order in which they come."""
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 

@@ -1,5 +1,6 @@
 """Words that several answers share: counted things, and money of which a part may be unknown."""
 
+import re
 from collections.abc import Mapping
 
 from batchgen.core.money import shown
@@ -9,6 +10,11 @@ from batchgen.store.queries import Doubts, Totals
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: ``1 row``, ``2 rows``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def file_name(batch: str) -> str:
+    """Give a name for files of ours that tells the batch's, whatever characters that has."""
+    return re.sub(r"[^\w.-]+", "-", batch).lstrip(".")
 
 
 def between(low_micros: int, high_micros: int, unit: str) -> str:
