@@ -131,6 +131,8 @@ class Engine:
         gate = self.orderer.places.gate
         shut = "" if gate.is_open(now) else f"{gate.why}; orders again in {gate.shut_until - now:.0f} s"
         self.bearing.progress.pause = self.bearing.paused or shut
+        may_order = self.bearing.stop is None and not self.bearing.paused and not self.orderer.is_exhausted
+        self.bearing.progress.look(now, is_throttled=may_order and gate.is_throttled(now))
 
     def _start_follows(self, now: float) -> None:
         may_ask = self.bearing.may_ask and self.follower.questions.is_open(now)

@@ -17,6 +17,7 @@ from batchgen.worker.pace import FIRST_IN_FLIGHT, FIRST_RATE, MOST_IN_FLIGHT, ST
 
 _THROTTLE_MAX_S = 120.0
 _JITTER = 0.2
+_THROTTLED = "rate limited"
 _DOUBTS = 5
 _DOUBTS_WITHIN_S = 600.0
 _CHANCE = 0.05
@@ -48,6 +49,10 @@ class Gate:
         """Say whether anything may pass."""
         return now >= self.shut_until
 
+    def is_throttled(self, now: float) -> bool:
+        """Say whether nothing may pass because the vendor was asked too often."""
+        return not self.is_open(now) and self.why == _THROTTLED
+
     def shut(self, now: float, seconds: float, why: str) -> None:
         """Stay shut for at least that long."""
         until = now + seconds
@@ -65,7 +70,7 @@ class Gate:
             self._throttled_at = now
         grown = min(_THROTTLE_MAX_S, self.initial_s * 2.0 ** min(self._throttles - 1, 10))
         wait_s = grown if retry_after_s is None or retry_after_s > self.longest_s else retry_after_s
-        self.shut(now, wait_s * (1 + _JITTER * self.random.random()), "rate limited")
+        self.shut(now, wait_s * (1 + _JITTER * self.random.random()), _THROTTLED)
 
     def passed(self) -> None:
         """Forget earlier throttling after a request that was let through."""

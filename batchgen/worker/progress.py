@@ -20,6 +20,8 @@ class Progress:
     orders: int = 0
     polls: int = 0
     throttled: int = 0
+    throttled_s: float = 0.0
+    """How long rows waited while the vendor's answers that it was asked too often kept orders back."""
     saved_bytes: int = 0
     spent: int | None = None
     """Micros spent by the batch as far as answers named a cost; None while none did."""
@@ -30,12 +32,19 @@ class Progress:
     parked: int = 0
     pause: str = ""
     stopping: str = ""
+    _throttled_since: float | None = None
 
     def moved(self, before: State, after: State) -> None:
         """Count one job from one state to another."""
         if before is not after:
             self.by_state[before] = self.by_state.get(before, 0) - 1
             self.by_state[after] = self.by_state.get(after, 0) + 1
+
+    def look(self, now: float, *, is_throttled: bool) -> None:
+        """Let time pass since the last look; it was lost if throttling kept rows waiting then."""
+        if self._throttled_since is not None:
+            self.throttled_s += now - self._throttled_since
+        self._throttled_since = now if is_throttled else None
 
     def images_per_minute(self, now: float) -> float:
         """Give the recent rate, over the last minute or since the first image when that is shorter."""

@@ -146,6 +146,7 @@ def test_one_throttled_order_quiets_everybody() -> None:
     assert all(at < 1 or at >= 100.5 for at in times)
     assert min(at for at in times if at > 1) <= 100.5 + 20 + 2
     assert 1 == run.progress.throttled
+    assert 100.0 <= run.progress.throttled_s <= 120.0
 
 
 def test_a_broken_network_pauses_all_and_probes_with_one() -> None:

@@ -24,3 +24,13 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     progress.saved_at.extend([105.0, 110.0])
 
     assert 18.0 == progress.images_per_minute(110.0)
+
+
+def test_time_is_lost_while_throttling_keeps_rows_waiting() -> None:
+    """From the look that finds it so to the next look, whatever that finds."""
+    progress = Progress()
+
+    for now, is_throttled in ((0.0, False), (10.0, True), (12.0, True), (15.0, False), (99.0, False)):
+        progress.look(now, is_throttled=is_throttled)
+
+    assert 5.0 == progress.throttled_s
