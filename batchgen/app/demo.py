@@ -157,7 +157,7 @@ def _finish(stage: _Stage, *words: str) -> int:
 
 def _settle_doubts(url: str, stage: _Stage, say: Say) -> int:
     """Decide about orders that the kill left in doubt, as an operator would who looks at the vendor's bill; give how many."""
-    doubts = status(stage.settings(), _BATCH)[0].ambiguous
+    doubts = status(stage.settings(), _BATCH)[0].figures.ambiguous
     billed = {line["body_sha256"]: line["task_id"] for line in _ledger(url) if line["event"] == "charge"}
     taken = {job["task_id"] for job in jobs(stage.settings(), JobFilter(batch=_BATCH))}
     for doubt in doubts:

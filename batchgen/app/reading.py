@@ -1,22 +1,23 @@
 """Read the job database for people and for machines; nothing is changed."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 from batchgen.app import database
 from batchgen.app.clock import SystemClock
+from batchgen.app.figures import Figures, figures_of
 from batchgen.app.standing import Standing, standing
-from batchgen.app.vendor import dialect_of
-from batchgen.app.wording import at_least, counted, money
+from batchgen.app.vendor import dialect_of, unit_of
+from batchgen.app.wording import counted
 from batchgen.core.errors import InputError
 from batchgen.core.money import from_micros, shown
-from batchgen.core.states import LIVE, Outcome, State
+from batchgen.core.states import Outcome, State
 from batchgen.core.steering import Request, at_local
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
@@ -29,8 +30,6 @@ __all__ = ["JobFilter", "Status", "Story", "batch_named", "counts", "events", "j
 
 Row = dict[str, Any]
 """A JSON object."""
-
-_SHOWN_PROBLEMS: Final = 5
 
 
 @contextmanager
@@ -49,12 +48,7 @@ class Status:
 
     name: str
     output_dir: str
-    unit: str
-    command: str
-    totals: queries.Totals
-    doubts: queries.Doubts
-    failures: Sequence[Mapping[str, Any]]
-    ambiguous: Sequence[Mapping[str, Any]]
+    figures: Figures
     oldest_task: Mapping[str, Any] | None
     result_ttl: timedelta | None
     steering: Standing
@@ -62,56 +56,46 @@ class Status:
 
     def as_object(self) -> Row:
         """Give the status as JSON."""
-        money = {name: str(from_micros(getattr(self.totals, name))) for name in ("spent", "reserved", "held")}
+        figures, totals = self.figures, self.figures.totals
+        money = {name: str(from_micros(getattr(totals, name))) for name in ("spent", "reserved", "held")}
         return {
             "batch": self.name,
             "output_dir": self.output_dir,
-            "jobs": self.totals.jobs,
-            "states": {state.value: count for state, count in self.totals.states.items()},
-            "money": {**money, "unit": self.unit, "orders": self.totals.orders, "unpriced": self.doubts.unpriced},
-            "ambiguous": [dict(row) for row in self.ambiguous],
-            "failures": [dict(row) for row in self.failures],
+            "jobs": totals.jobs,
+            "states": {state.value: count for state, count in totals.states.items()},
+            "money": {**money, "unit": figures.unit, "orders": totals.orders, "unpriced": figures.doubts.unpriced},
+            "ambiguous": [dict(row) for row in figures.ambiguous],
+            "failures": [dict(row) for row in figures.failures],
             "oldest_task": dict(self.oldest_task) if self.oldest_task else None,
             "steering": self.steering.as_object(),
+            "figures": figures.as_object(),
             "at": _text(self.at),
         }
 
     def lines(self) -> Iterator[str]:
         """Give the status for people, what needs a decision first."""
-        states = self.totals.states
-        yield f"{self.name}  ({counted(self.totals.jobs, 'job')}, images in {self.output_dir})"
-        if states[State.AMBIGUOUS]:
-            need = "NEEDS" if states[State.AMBIGUOUS] == 1 else "NEED"
-            yield f"  {states[State.AMBIGUOUS]} {need} A DECISION: answers were lost; money at risk: {self._at_risk()}"
-            yield f"    {self.command} jobs {self.name} --state ambiguous, then resolve KEY"
-        yield from self.steering.lines(self.command)
+        totals, doubts, unit = self.figures.totals, self.figures.doubts, self.figures.unit
+        yield f"{self.name}  ({counted(totals.jobs, 'job')}, images in {self.output_dir})"
+        yield from self.figures.decision(is_loud=True)
+        yield from self.steering.lines(self.figures.command)
         for state in State:
-            if states[state]:
-                yield f"  {states[state]:>9} {state.value:<10} {state.meaning}"
-        yield f"  {counted(self.totals.orders, 'order')}; {money(self.totals, self.doubts, self.unit)}"
-        if self.doubts.unproven:
-            amount = shown(self.doubts.unproven_micros or None, self.unit)
-            yield f"    in doubt, no decision needed: {amount} for {counted(self.doubts.unproven, 'order')} answered with"
+            if count := totals.states[state]:
+                yield f"  {count:>9} {state.value:<10} {state.meaning}"
+        yield f"  {counted(totals.orders, 'order')}; {self.figures.money}"
+        if doubts.unproven:
+            amount = shown(doubts.unproven_micros or None, unit)
+            yield f"    in doubt, no decision needed: {amount} for {counted(doubts.unproven, 'order')} answered with"
             yield "    a server error, then sent again or given up by policy"
         if self.oldest_task:
             since = self.oldest_task["submitted_at"]
             yield f"  oldest task since {since}"
             if self.result_ttl is not None:
                 yield f"    its result is kept at least until {from_text(since) + self.result_ttl:%Y-%m-%d %H:%M} UTC"
-        for row in self.failures[:_SHOWN_PROBLEMS]:
-            yield f"  {row['jobs']} failed ({row['reason']}) with {row['model']}, such as {row['example_key'][:8]}"
-        left = sum(states[state] for state in (State.PLANNED, *LIVE))
+        yield from self.figures.lines()
         if self.steering.run is not None:
             yield f"  {self.steering.process} works on it since {at_local(self.steering.run['started_at'])}"
-        elif left:
-            yield f"  next: {self.command} resume {self.name}"
-
-    def _at_risk(self) -> str:
-        known = [row["at_risk_micros"] for row in self.ambiguous if row["at_risk_micros"] is not None]
-        unpriced = len(self.ambiguous) - len(known)
-        if not unpriced:
-            return shown(sum(known), self.unit)
-        return at_least(sum(known), self.unit, unpriced=f"{counted(unpriced, 'order')} without a price")
+        if self.figures.next is not None:
+            yield f"  next: {self.figures.next}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +171,7 @@ def story(settings: Settings, key: str) -> Story:
     with reading(settings) as engine:
         told = queries.story(engine, key)
         plan = queries.latest_plan(engine, queries.batch_named(engine, told["job"]["batch"]).id)
-        return Story(told=told, unit=_unit(RunSettings.from_json(plan.settings)))
+        return Story(told=told, unit=unit_of(RunSettings.from_json(plan.settings).provider))
 
 
 def events(settings: Settings, batch: str | None, *, key: str | None, limit: int | None) -> Iterator[Row]:
@@ -226,19 +210,17 @@ def public(row: Row) -> Row:
 def _status(engine: Database, batch: queries.Batch, command: str) -> Status:
     at = SystemClock().now()
     run = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
-    totals = queries.totals(engine, batch.id)
+    steering = standing(engine, batch, now=at)
+    is_at_work = steering.run is not None
+    until = at if is_at_work else None
+    figures = figures_of(engine, batch, command=command, is_at_work=is_at_work, until=until)
     return Status(
         name=batch.name,
         output_dir=batch.output_dir,
-        unit=_unit(run),
+        figures=figures,
         result_ttl=_result_ttl(run),
-        command=command,
-        totals=totals,
-        doubts=queries.doubts(engine, batch.id),
-        failures=queries.rows_of(engine, "v_failures", batch=batch.name) if totals.states[State.FAILED] else [],
-        ambiguous=queries.rows_of(engine, "v_ambiguous", batch=batch.name) if totals.states[State.AMBIGUOUS] else [],
-        oldest_task=queries.oldest_task(engine, batch.id) if totals.states[State.SUBMITTED] else None,
-        steering=standing(engine, batch, now=at),
+        oldest_task=queries.oldest_task(engine, batch.id) if figures.totals.states[State.SUBMITTED] else None,
+        steering=steering,
         at=at,
     )
 
@@ -254,18 +236,6 @@ def _result_ttl(run: RunSettings) -> timedelta | None:
         return timedelta(seconds=dialect_of(run.provider).result_ttl_s)
     except InputError:
         return None
-
-
-def unit_of(engine: Database, batch: queries.Batch) -> str:
-    """Give the unit of a batch's money; empty for a vendor whose language is not here any more."""
-    return _unit(RunSettings.from_json(queries.latest_plan(engine, batch.id).settings))
-
-
-def _unit(run: RunSettings) -> str:
-    try:
-        return dialect_of(run.provider).unit
-    except InputError:
-        return ""
 
 
 def _text(at: datetime) -> str:

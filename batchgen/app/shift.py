@@ -14,6 +14,7 @@ from typing import Final
 from batchgen.api.client import HttpClient
 from batchgen.app import accounting, database, journals, signals
 from batchgen.app.clock import ClockWatch, SystemClock
+from batchgen.app.figures import Figures, figures_of
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.listening import Listener, Opening
 from batchgen.app.pricing import price_of
@@ -21,16 +22,16 @@ from batchgen.app.processes import this_process
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
-from batchgen.app.wording import money, unpriced
+from batchgen.app.wording import unpriced
 from batchgen.core.dialects import Account
 from batchgen.core.errors import FileError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
-from batchgen.core.money import Micros, shown
+from batchgen.core.money import Micros
 from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList, RowKind
 from batchgen.core.reconciling import use_of
-from batchgen.core.states import LIVE, State
+from batchgen.core.states import State
 from batchgen.files.inspector import Inspector
 from batchgen.files.journal import OrderJournal
 from batchgen.files.shelf import ImageShelf
@@ -263,30 +264,20 @@ class Shift:
         progress, clock = engine.bearing.progress, engine.steps.clock
         now = clock.monotonic()
         count = {state: max(0, progress.by_state.get(state, 0)) for state in State}
-        in_flight = sum(count[state] for state in LIVE)
-        rate = progress.images_per_minute(now)
-        left = count[State.PLANNED] + in_flight
         return Snapshot(
-            total=sum(count.values()) - count[State.CANCELLED],
-            done=count[State.SAVED],
-            failed=count[State.FAILED],
-            ambiguous=count[State.AMBIGUOUS],
-            in_flight=in_flight,
-            pace=engine.orderer.places.told(),
-            waiting=count[State.PLANNED],
-            per_minute=rate,
-            eta_s=60 * left / rate if rate and left else None,
-            oldest_task_s=engine.oldest_task_s(),
-            saved_bytes=progress.saved_bytes,
-            cost=shown(progress.spent, self.vendor.dialect.unit),
-            forecast=self._forecast(count, progress.spent or 0, rate, cap=engine.bearing.limits.budget_cost),
-            pause=progress.pause,
-            stopping=progress.stopping,
-            problems=tuple(progress.problems),
             states=count,
             unit=self.vendor.dialect.unit,
             spent=None if progress.spent is None else Micros(progress.spent),
             cap=engine.bearing.limits.budget_cost,
+            per_minute=progress.images_per_minute(now),
+            oldest_task_s=engine.oldest_task_s(),
+            pause=progress.pause,
+            stopping=progress.stopping,
+            problems=tuple(progress.problems),
+            show=f"{database.command(self.settings)} jobs {self.batch} --state ambiguous",
+            at=clock.now(),
+            pace=engine.orderer.places.told(),
+            saved_bytes=progress.saved_bytes,
             saved=progress.saved,
             orders=progress.orders,
             polls=progress.polls,
@@ -307,7 +298,8 @@ class Shift:
 
     def _counted(self, engine: Engine, account: Account | None) -> Report:
         stop, progress = engine.bearing.stop, engine.bearing.progress
-        totals = queries.totals(self.thread.engine, self.batch_id)
+        figures = self._figures(progress.throttled_s)
+        totals = figures.totals
         missing = missing_files(self.thread.engine, self.batch)
         undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
         reason = "finished" if stop is None else stop.reason
@@ -316,34 +308,26 @@ class Shift:
             exit_code=stop.exit_code if stop else 3 if undecided else 0,
             reason=reason,
             message=self._why(stop, engine, account, rows=totals.states[State.PLANNED]),
-            totals=dict(totals.states),
+            totals=totals.states,
             needs_decision=undecided,
             saved=progress.saved,
             unrecorded=tuple(progress.unrecorded.values()),
             missing=missing,
-            money=money(totals, queries.doubts(self.thread.engine, self.batch_id), self.vendor.dialect.unit),
-            command=database.command(self.settings),
-            estimate=self._against_estimate(),
+            money=figures.money,
+            command=figures.command,
+            figures=figures,
         )
 
-    def _against_estimate(self) -> str:
-        """Say how what was bought compares with what it had been estimated at."""
-        estimate, cost = queries.estimated(self.thread.engine, self.batch_id)
-        if not estimate:
-            return ""
-        unit, off = self.vendor.dialect.unit, round(100 * (cost - estimate) / estimate)
-        return f"estimated {shown(estimate, unit)} for what told its cost, and cost {shown(cost, unit)} ({off:+d} %)"
-
-    def _forecast(self, count: Mapping[State, int], spent: int, rate: float, *, cap: Micros | None) -> str:
-        """Say with which order, and about when, the batch's limit of cost will be reached, by what orders have cost so far."""
-        bought = count[State.SAVED] + count[State.SUBMITTED] + count[State.RENDERED] + count[State.FAILED]
-        if cap is None or not spent or not bought:
-            return ""
-        more = max(0, (cap - spent) * bought // spent)
-        if more >= count[State.PLANNED]:
-            return ""
-        told = f"budget ends at order {bought + more} of {bought + count[State.PLANNED]}"
-        return f"{told}, about {SystemClock().now().astimezone() + timedelta(minutes=more / rate):%H:%M}" if rate else told
+    def _figures(self, throttled_s: float) -> Figures:
+        """Read what the batch comes to now that this run ends."""
+        return figures_of(
+            self.thread.engine,
+            queries.batch_named(self.thread.engine, self.batch),
+            command=database.command(self.settings),
+            is_at_work=False,
+            until=SystemClock().now(),
+            throttled_s=throttled_s,
+        )
 
     def _why(self, stop: Stop | None, engine: Engine, account: Account | None, *, rows: int) -> str:
         """Say why the run stopped, and where it stopped for want of money, how much there is and how much is needed."""

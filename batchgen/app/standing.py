@@ -1,6 +1,6 @@
 """How a batch is steered: who runs it, who has paused it, what was asked and not yet followed, and the limits it works under."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,11 +42,16 @@ class Standing:
     def lines(self, command: str) -> Iterator[str]:
         """Say what is out of the ordinary: a pause, and who asked for what."""
         if self.paused is not None:
-            since = at_local(self.paused.asked_at)
-            yield f"  paused by {self.paused.actor} since {since}; go on with: {command} unpause {self.batch.name}"
+            yield f"  {self.pause(command)}"
         yield from (f"  {request}" for request in self.changes if request.kind is Kind.LIMIT)
         whose = "the next run" if self.run is None else self.process
         yield from (f"  waits for {whose}: {request}" for request in self.waiting if request != self.paused)
+
+    def pause(self, command: str) -> str:
+        """Say who has paused the batch, and how to end that; empty where it is not paused."""
+        if self.paused is None:
+            return ""
+        return f"paused by {self.paused.actor} since {at_local(self.paused.asked_at)}; go on with: {command} unpause {self.batch.name}"
 
     @property
     def process(self) -> str:
@@ -62,9 +67,8 @@ def standing(engine: Database, batch: queries.Batch, *, now: datetime) -> Standi
         engine, lambda c: commands.lasting(c, batch.id) if run is None else commands.followed(c, batch.id, since=run["started_at"])
     )
     begun = now if run is None else run["started_at"]
-    limits = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings).limits(now=begun)
-    for request in (*changes, *(request for request in waiting if request.kind is Kind.LIMIT)):
-        limits = upon(limits, limits_in(request.argument, now=request.asked_at))
+    settings = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
+    limits = limits_under(settings, [*changes, *(request for request in waiting if request.kind is Kind.LIMIT)], now=begun)
     return Standing(
         batch=batch,
         run=run,
@@ -73,6 +77,14 @@ def standing(engine: Database, batch: queries.Batch, *, now: datetime) -> Standi
         changes=changes,
         limits=limits,
     )
+
+
+def limits_under(settings: RunSettings, requests: Iterable[Request], *, now: datetime) -> Limits:
+    """Give the limits of a run that began at ``now`` and was asked so."""
+    limits = settings.limits(now=now)
+    for request in requests:
+        limits = upon(limits, limits_in(request.argument, now=request.asked_at))
+    return limits
 
 
 def _is_told(request: Request, run: Mapping[str, Any] | None) -> bool:

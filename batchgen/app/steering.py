@@ -8,11 +8,13 @@ from batchgen.app import database
 from batchgen.app.clock import SystemClock
 from batchgen.app.limiting import argument_of, limits_of
 from batchgen.app.processes import living
-from batchgen.app.reading import reading, unit_of
+from batchgen.app.reading import reading
 from batchgen.app.standing import Standing, standing
+from batchgen.app.vendor import unit_of
 from batchgen.core.errors import InputError
 from batchgen.core.steering import NOW, Deadline, Kind, Request, at_local, told, upon
 from batchgen.core.steering import standing as limits_now
+from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import commands, queries
 
@@ -71,7 +73,7 @@ def limit(settings: Settings, batch: str | None, typed: Mapping[str, str]) -> It
             raise InputError(f"--until {at_local(change.at)} has passed already; {database.command(settings)} stop ends a run")
     now = look(settings, batch)
     with reading(settings) as engine:
-        unit = unit_of(engine, now.batch)
+        unit = unit_of(RunSettings.from_json(queries.latest_plan(engine, now.batch.id).settings).provider)
     if changes:
         yield from _asked(settings, now, Kind.LIMIT, argument_of(changes))
     for before, after in zip(limits_now(now.limits), limits_now(upon(now.limits, changes)), strict=True):

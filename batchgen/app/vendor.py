@@ -51,6 +51,14 @@ def dialect_of(provider: ProviderSettings) -> Dialect:
     return dialect_named(provider.use, provider.vendor)
 
 
+def unit_of(provider: ProviderSettings) -> str:
+    """Give the unit of a batch's money; empty for a vendor whose language is not here any more."""
+    try:
+        return dialect_of(provider).unit
+    except InputError:
+        return ""
+
+
 def _from_plugin(use: str) -> Dialect | None:
     plugin = plugins.load(use)
     if plugin is not None and plugin.dialect is None:

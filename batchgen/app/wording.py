@@ -17,6 +17,16 @@ def file_name(batch: str) -> str:
     return re.sub(r"[^\w.-]+", "-", batch).lstrip(".")
 
 
+def duration(seconds: float) -> str:
+    """Write a duration for people: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 def between(low_micros: int, high_micros: int, unit: str) -> str:
     """Write an amount, or the range that it lies in."""
     return shown(high_micros, unit) if low_micros == high_micros else f"{shown(low_micros, '')} to {shown(high_micros, unit)}"

@@ -15,6 +15,8 @@ import click
 WIDTH: Final = 80
 """Columns of the terminal that every answer fits."""
 _HANGING: Final = 4
+_MARKS: Final = frozenset({"Mn", "Me"})
+_AS_EMOJI: Final = "\N{VARIATION SELECTOR-16}"
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
@@ -101,8 +103,8 @@ def harmless(text: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Count the terminal columns that a text takes: wide characters take two, combining ones none."""
-    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    """Count the terminal columns that a text takes: wide characters take two, marks upon another none."""
+    return sum(_columns(char) for char in text)
 
 
 def wrapped(text: str) -> list[str]:
@@ -157,18 +159,15 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
-def duration(seconds: float) -> str:
-    """Write a duration for people: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
+
+
+def _columns(char: str) -> int:
+    """Give a character's columns; the mark that turns a symbol into an emoji takes the column by which that is wider."""
+    if unicodedata.category(char) in _MARKS:
+        return int(char == _AS_EMOJI)
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _escaped(char: str) -> str:

@@ -1,5 +1,7 @@
 """Commands that read the job database and change nothing: status, jobs, show, events, verify."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +9,7 @@ import click
 
 from batchgen.cli import output
 from batchgen.cli.command import Session, command, pass_session
+from batchgen.core.errors import InputError
 from batchgen.core.states import State
 
 if TYPE_CHECKING:
@@ -17,14 +20,27 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 AS_JSONL = click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON object a line, streamed.")
 
 
-@command("status", examples=["batchgen status", "batchgen status poster-study --json"])
+@command("status", examples=["batchgen status", "batchgen status poster-study --json", "batchgen status poster-study --watch"])
 @BATCH
 @AS_JSON
+@click.option(
+    "--watch",
+    "every_s",
+    is_flag=False,
+    flag_value="2",
+    metavar="[SECONDS]",
+    type=click.FloatRange(0.1, 3600),
+    help="Look again every so many seconds (2) while a process works on the batch; Ctrl-C ends only this view, and that is no error.",
+)
 @pass_session
-def status(session: Session, batch: str | None, as_json: bool) -> None:
+def status(session: Session, batch: str | None, as_json: bool, every_s: float | None) -> None:
     """Show what is done, what it cost, what is still out, and what needs a decision (that first)."""
     from batchgen.app.reading import status as read
 
+    if every_s is not None:
+        if as_json:
+            raise InputError("--watch is for people; a program asks for --json again whenever it wants to know")
+        batch = _watch(session, batch, every_s)
     statuses = read(session.settings, batch)
     if as_json:
         output.document("status", batches=[found.as_object() for found in statuses])
@@ -33,10 +49,29 @@ def status(session: Session, batch: str | None, as_json: bool) -> None:
         if index:
             click.echo()
         for text in found.lines():
-            if found.command in text:  # it is there to be typed, so it is never cut
+            if found.figures.command in text:  # it is there to be typed, so it is never cut
                 output.tell(text)
             else:
                 output.fit(text)
+
+
+def _watch(session: Session, batch: str | None, every_s: float) -> str | None:
+    """Show how a run goes until its process has ended or the reader has seen enough; give the name of the batch that was watched."""
+    from batchgen.app.sighting import at_work, see
+    from batchgen.cli.view import watching
+
+    now = at_work(session.settings, batch)
+    first = None if now is None else see(session.settings, now.batch.name)
+    if now is None or first is None:
+        output.say(f"nothing runs{f' on {batch}' if batch else ''}", err=True)
+        return batch
+    output.say(f"{now.batch.name}: {now.process} works on it; Ctrl-C ends this view, not the run", err=True)
+    sights = [first]
+    with suppress(KeyboardInterrupt), watching(lambda: sights[-1], color=session.settings.color):
+        while (seen := see(session.settings, now.batch.name)) is not None:
+            sights[:] = [seen]
+            time.sleep(every_s)
+    return now.batch.name
 
 
 @command("jobs", examples=["batchgen jobs --state failed", "batchgen jobs poster-study --jsonl | jq .path"])

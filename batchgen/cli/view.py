@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from batchgen.app.reports import Snapshot
-from batchgen.cli.output import cut, duration, harmless, say, size, wrapped
+from batchgen.app.reports import Sight, Snapshot
+from batchgen.app.wording import duration
+from batchgen.cli.output import cut, harmless, say, size, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -17,7 +18,7 @@ _LINE_EVERY_S: Final = 60.0
 
 
 @contextmanager
-def watching(snapshot: Callable[[], Snapshot], *, color: bool | None) -> Iterator[None]:
+def watching(snapshot: Callable[[], Sight], *, color: bool | None) -> Iterator[None]:
     """Show the run until the block ends; a terminal gets the panel, anything else the lines."""
     show = _panel if sys.stderr.isatty() else _lines
     over = threading.Event()
@@ -30,13 +31,14 @@ def watching(snapshot: Callable[[], Snapshot], *, color: bool | None) -> Iterato
         watcher.join()
 
 
-def one_line(now: Snapshot) -> str:
-    """Write a snapshot on one line."""
+def one_line(now: Sight) -> str:
+    """Write a sight on one line."""
+    pace = now.pace if isinstance(now, Snapshot) else ""
     parts = [
         f"{now.done} of {now.total} done",
         f"{now.failed} failed" if now.failed else "",
         f"{now.ambiguous} ambiguous" if now.ambiguous else "",
-        f"{now.in_flight} in flight" + (f" ({now.pace})" if now.pace else ""),
+        f"{now.in_flight} in flight" + (f" ({pace})" if pace else ""),
         f"{now.waiting} waiting",
         f"{now.per_minute:.0f} images/min" if now.per_minute else "",
         f"about {duration(now.eta_s)} left" if now.eta_s is not None else "",
@@ -48,7 +50,7 @@ def one_line(now: Snapshot) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _lines(snapshot: Callable[[], Snapshot], over: threading.Event, _color: bool | None) -> None:
+def _lines(snapshot: Callable[[], Sight], over: threading.Event, _color: bool | None) -> None:
     while not over.wait(_LINE_EVERY_S):
         say(one_line(snapshot()), err=True)
 
@@ -58,7 +60,7 @@ def _parts(word: str) -> list[str]:
     return wrapped(f"  {harmless(word)}")
 
 
-def _panel(snapshot: Callable[[], Snapshot], over: threading.Event, color: bool | None) -> None:
+def _panel(snapshot: Callable[[], Sight], over: threading.Event, color: bool | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -69,7 +71,7 @@ def _panel(snapshot: Callable[[], Snapshot], over: threading.Event, color: bool 
         live.update(_drawn(snapshot(), console.width))
 
 
-def _drawn(now: Snapshot, width: int) -> "Group":
+def _drawn(now: Sight, width: int) -> "Group":
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.text import Text
@@ -85,19 +87,20 @@ def _drawn(now: Snapshot, width: int) -> "Group":
     ):
         counts.append(f"  {number} ", style=style if number else "dim")
         counts.append(word, style="" if number else "dim")
-    if now.pace and counts.cell_len + len(now.pace) + 3 < width:
+    if isinstance(now, Snapshot) and now.pace and counts.cell_len + len(now.pace) + 3 < width:
         counts.append(f"  ({now.pace})", style="dim")
     eta = "" if now.eta_s is None else f" · about {duration(now.eta_s)} left"
     oldest = f" · oldest task {duration(now.oldest_task_s)}" if now.oldest_task_s else ""
-    pace = f"  {now.per_minute:.0f} images/min · {size(now.saved_bytes)} · cost {now.cost}{eta}{oldest}"
+    saved = f" · {size(now.saved_bytes)}" if isinstance(now, Snapshot) else ""
+    pace = f"  {now.per_minute:.0f} images/min{saved} · cost {now.cost}{eta}{oldest}"
     rows: list[Text | ProgressBar] = [
         ProgressBar(total=max(1, now.total), completed=now.done, width=width - 2),
         Text(""),  # the bar itself ends no line
         counts,
         Text(cut(pace, width - 1), no_wrap=True),
         *(
-            Text(cut(part, width - 1), style="yellow", no_wrap=True)
-            for word in (now.forecast, now.pause, now.stopping)
+            Text(part, style="yellow", overflow="fold")
+            for word in (now.decision, now.forecast, now.pause, now.stopping)
             if word
             for part in _parts(word)
         ),

@@ -2,12 +2,16 @@
 
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.cli import CANARY, CommandLine, Vendor, study
+from batchgen.cli.output import columns_of
+from tests.acceptance.conftest import StartVendor
+from tests.support.cli import CANARY, CommandLine, Vendor, study, wait_until
 
 ESCAPE = "\x1b"
 
@@ -155,3 +159,83 @@ def test_reader_that_leaves_early_is_no_error(cli: CommandLine) -> None:
         said = process.stderr.read()
 
     assert "" == said
+
+
+def _drawn(shown: str) -> list[str]:
+    """Give the lines that a terminal was told to show; where it is told to go up or to erase, a line ends."""
+    apart = re.sub(r"\x1b\[[0-9]*[AKJ]", "\n", shown.replace("\r", ""))
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", apart).splitlines()
+
+
+def _is_saved(cli: CommandLine) -> bool:
+    return bool(list((cli.folder / "out").rglob("*.png")))
+
+
+def test_a_run_is_watched_from_a_second_terminal_until_it_ends(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """The panel fits 80 columns with wide names and cuts no command; the status stands below it when the run has ended."""
+    vendor = start_vendor(latency_s=0.6, faults=("post.accept_then_502@1",))
+    cli.write(study(vendor.url, [f"狐狸 {number}" for number in range(7)], name="夜班-狐狸", limits={"in_flight": 2}))
+    with cli.background("run", "study.yaml", "-y") as running:
+        wait_until(lambda: _is_saved(cli))
+        with _on_terminal(cli, "status", "--watch", "0.2") as (process, terminal):
+            shown = _read(terminal)
+            code = process.wait(30)
+        run = cli.finish(running)
+
+    lines = _drawn(shown)
+    assert (3, 0) == (run.code, code)
+    assert lines[0].startswith(f"夜班-狐狸: process {running.pid} on ")
+    assert any("1 ambiguous" in line and "waiting" in line for line in lines)
+    assert any(line.startswith("  1 needs a decision: ") for line in lines)
+    assert any(line.endswith(" ambiguous: unreadable") for line in lines)
+    assert max(columns_of(line) for line in lines if str(cli.folder) not in line) <= 80
+    assert "  6 saved in the latest run, 0 before it; " in "\n".join(lines)
+    assert lines[-1].startswith("  next: ")
+
+
+def test_whoever_has_seen_enough_ends_the_view_and_not_the_run(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """Ctrl-C is no error of a view: exit 0 with the status as it stands, and the process works on."""
+    vendor = start_vendor(latency_s=60.0)
+    cli.write(study(vendor.url, ["a fox, watched for a while"]))
+    with cli.background("run", "study.yaml", "-y") as running:
+        wait_until(lambda: vendor.posts)
+        with _on_terminal(cli, "status", "--watch") as (process, terminal):
+            before = _read(terminal, until="in flight")
+            process.send_signal(signal.SIGINT)
+            after = _read(terminal)
+            code = process.wait(30)
+        is_alive = running.poll() is None
+
+    assert (0, True) == (code, is_alive)
+    assert ESCAPE in before
+    assert f"process {running.pid} on " in after
+    assert "Traceback" not in before + after
+
+
+def test_without_a_terminal_a_watch_draws_nothing(cli: CommandLine, start_vendor: StartVendor) -> None:
+    """It ends with the run, and the status is its answer."""
+    vendor = start_vendor(latency_s=1.5)
+    cli.write(study(vendor.url, ["a fox, watched from a pipe"]))
+    with cli.background("run", "study.yaml", "-y") as running:
+        wait_until(lambda: vendor.posts)
+        watch = cli("status", "study", "--watch", "0.2")
+        cli.finish(running)
+
+    assert 0 == watch.code, watch.err
+    assert ESCAPE not in watch.out + watch.err
+    assert f"study: process {running.pid} on " in watch.err
+    assert "1 saved " in watch.out
+
+
+def test_where_nothing_runs_a_watch_shows_the_status_once(cli: CommandLine) -> None:
+    """It says so, and waits for nothing; what is for people is no JSON; a batch that is not there is an error."""
+    cli.write(study("http://127.0.0.1:9", ["a fox, unwatched"]))
+    cli("plan", "study.yaml", "--save", "--offline")
+
+    tries = ([], ["study"], ["--json"], ["no-such-batch"])
+    once, named, as_json, unknown = (cli("status", *words, "--watch") for words in tries)
+
+    assert (0, 0, 2, 2) == (once.code, named.code, as_json.code, unknown.code)
+    assert ("nothing runs\n", "nothing runs on study\n") == (once.err, named.err)
+    assert cli("status").out == once.out == named.out
+    assert ("", 1) == (as_json.out, len(as_json.err.splitlines()))

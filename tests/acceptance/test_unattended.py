@@ -179,7 +179,7 @@ def test_every_option_of_the_page_is_one(cli: CommandLine) -> None:
     """What stands in backquotes and in command lines exists."""
     words = {word for text in re.findall(r"`(batchgen [^`]+)`", PAGE) for word in shlex.split(text) if word.startswith("--")}
     words |= set(re.findall(r"`(--[a-z-]+-file)\b", PAGE))
-    helped = "".join(cli(*words, "--help").out for words in ([], ["run"], ["resume"], ["plan"], ["jobs"], ["retry"]))
+    helped = "".join(cli(*words, "--help").out for words in ([], ["run"], ["resume"], ["plan"], ["jobs"], ["retry"], ["status"]))
 
     assert words >= {"--heartbeat-file", "--metrics-file", "--exit-code"}
     assert [] == [word for word in words if word not in helped]

@@ -10,30 +10,26 @@ from batchgen.planning.manifest import Event
 from batchgen.planning.settings import NotifySettings
 from tests.support.fake_clock import START
 
+_JOBS = {"ambiguous": State.AMBIGUOUS, "in_flight": State.SUBMITTED, "failed": State.FAILED, "waiting": State.PLANNED}
+
 
 def snapshot(**changes: Any) -> Snapshot:
-    """Give a batch of ten jobs, two of them at the vendor, with any fields changed."""
+    """Give a batch of ten jobs, two of them at the vendor, with any fields and numbers of jobs changed."""
+    jobs = {state: changes.pop(name) for name, state in _JOBS.items() if name in changes}
     usual: dict[str, Any] = {
-        "total": 10,
-        "done": 3,
-        "failed": 0,
-        "ambiguous": 0,
-        "in_flight": 2,
-        "pace": "",
-        "waiting": 5,
-        "per_minute": 0.0,
-        "eta_s": None,
-        "oldest_task_s": 90.0,
-        "saved_bytes": 0,
-        "cost": "0.3 coin",
-        "forecast": "",
-        "pause": "",
-        "stopping": "",
-        "problems": (),
-        "states": {State.PLANNED: 5, State.SUBMITTED: 2, State.SAVED: 3},
+        "states": {State.PLANNED: 5, State.SUBMITTED: 2, State.SAVED: 3} | jobs,
         "unit": "coin",
         "spent": Micros(300_000),
         "cap": None,
+        "per_minute": 0.0,
+        "oldest_task_s": 90.0,
+        "pause": "",
+        "stopping": "",
+        "problems": (),
+        "show": "batchgen jobs night --state ambiguous",
+        "at": START,
+        "pace": "",
+        "saved_bytes": 0,
         "saved": 0,
         "orders": 5,
         "polls": 7,

@@ -92,7 +92,7 @@ class Lookout:
         """Write the end into the files, deliver what is still to be told, and tell of the end."""
         with self._unharmed():
             ended = self._ended(_ENDS.get(report.reason, "halted"), ending(report), reason=report.reason, exit_code=report.exit_code)
-            self.outbox.close(self._letters(replace(ended, totals=report.totals)))
+            self.outbox.close(self._letters(replace(ended, totals=report.totals, figures=report.figures)))
 
     @contextmanager
     def minding(self) -> Iterator[None]:

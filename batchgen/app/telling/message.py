@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from batchgen.app.figures import Figures
 from batchgen.app.reports import Report, Snapshot
 from batchgen.app.wording import counted
 from batchgen.core.money import from_micros, shown
@@ -18,7 +19,10 @@ SCHEMA: Final = "batchgen.notify/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One event of one batch. ``seen`` is the last snapshot, None when the run broke off before the first; the end has a reason."""
+    """One event of one batch. ``seen`` is the last snapshot, None when the run broke off before the first.
+
+    An end has a reason, and figures where the database could be read.
+    """
 
     batch: str
     event: Event
@@ -28,6 +32,7 @@ class Message:
     totals: Mapping[State, int]
     reason: str | None = None
     exit_code: int | None = None
+    figures: Figures | None = None
 
     @property
     def values(self) -> dict[str, str]:
@@ -46,6 +51,7 @@ class Message:
             "money": None if self.seen is None else money_of(self.seen),
             "reason": self.reason,
             "exit_code": self.exit_code,
+            "figures": None if self.figures is None else self.figures.as_object(),
         }
         return json.dumps(fields, ensure_ascii=False).encode()
 
@@ -76,9 +82,15 @@ def sentence(event: Event, seen: Snapshot, *, at: datetime, batch: str, command:
 
 
 def ending(report: Report) -> str:
-    """Say how a run ended, on one line: what there is, and why it stopped."""
-    summary = next(report.lines())
-    return f"{summary}; stopped: {report.message}" if report.message else summary
+    """Say how a run ended, on one line: what there is, why it stopped, what is at risk, and what to type next."""
+    parts = [next(report.lines())]
+    if report.message:
+        parts.append(f"stopped: {report.message}")
+    if report.figures is not None and report.figures.ambiguous:
+        parts.append(f"{counted(len(report.figures.ambiguous), 'order')} in doubt, money at risk: {report.figures.at_risk}")
+    if report.figures is not None and report.figures.next is not None:
+        parts.append(f"next: {report.figures.next}")
+    return "; ".join(parts)
 
 
 def _minutes(seconds: float) -> str:

@@ -39,3 +39,33 @@ def test_an_empty_cell_keeps_its_place(capsys: pytest.CaptureFixture[str]) -> No
     table(["KEY", "REASON", "CELL"], [["3f2a", "", "1x1"]])
 
     assert ["KEY   REASON  CELL", "3f2a          1x1"] == capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("fox", 3),
+        ("狐狸", 4),
+        ("e\N{COMBINING ACUTE ACCENT}", 1),
+        ("ก\N{THAI CHARACTER MAI HAN-AKAT}", 1),
+        ("🦊", 2),
+        ("❤\ufe0f", 2),
+    ],
+)
+def test_columns_are_those_of_a_terminal(text: str, columns: int) -> None:
+    """Wide characters and emoji take two, marks upon a letter none."""
+    assert columns == columns_of(text)
+
+
+def test_a_table_stays_aligned_whatever_its_cells_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wide names, emoji, markup and empty cells: every column begins where its head does."""
+    table(
+        ["KEY", "REASON", "CELL"], [("狐狸", "", "[bold]a[/bold]"), ("a", "moderated", "夜" * 40), ("🦊\x1b[31m", "", "b")], last_width=21
+    )
+
+    assert [
+        "KEY         REASON     CELL",
+        "狐狸                   [bold]a[/bold]",
+        "a           moderated  夜夜夜夜夜夜夜夜夜夜…",
+        "🦊\\x1b[31m             b",
+    ] == capsys.readouterr().out.splitlines()

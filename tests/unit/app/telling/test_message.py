@@ -73,6 +73,7 @@ def test_the_document_is_what_the_contract_says() -> None:
         "money": {"spent": "0.3", "cap": None, "unit": "coin"},
         "reason": "balance",
         "exit_code": 6,
+        "figures": None,
     } == document
     unknown = json.loads(replace(message(), seen=None, totals={}).document())
     assert (None, None) == (unknown["counts"], unknown["money"])
