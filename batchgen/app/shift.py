@@ -299,7 +299,7 @@ class Shift:
     def _counted(self, engine: Engine, account: Account | None) -> Report:
         stop, progress = engine.bearing.stop, engine.bearing.progress
         figures = self._figures(progress.throttled_s)
-        totals = figures.totals
+        totals, harvest = figures.totals, None if figures.deeds is None else figures.deeds.harvest
         missing = missing_files(self.thread.engine, self.batch)
         undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
         reason = "finished" if stop is None else stop.reason
@@ -310,7 +310,7 @@ class Shift:
             message=self._why(stop, engine, account, rows=totals.states[State.PLANNED]),
             totals=totals.states,
             needs_decision=undecided,
-            saved=progress.saved,
+            saved=progress.saved if harvest is None else harvest.saved,
             unrecorded=tuple(progress.unrecorded.values()),
             missing=missing,
             money=figures.money,
