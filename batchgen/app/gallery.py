@@ -137,7 +137,7 @@ def collect(settings: Settings, wanted: JobFilter, thumbs: Path, *, progress: Pr
         evening=evening,
         tags=plan.tags,
         jobs=jobs,
-        left_out=told.totals.jobs - MOST if is_full else 0,
+        left_out=told.figures.totals.jobs - MOST if is_full else 0,
         details=details,
         looks=looks,
         claims=claims_of(jobs, looks, ratios=_ratios(plan)) if former is None else former.claims,
@@ -196,22 +196,22 @@ def jobs_on_page(collected: Collected, ways: Ways) -> Iterator[Row]:
 
 def headline(told: Status) -> str:
     """Write the batch in one line."""
-    counts = ", ".join(f"{jobs:,} {state.value}" for state, jobs in told.totals.states.items() if jobs)
-    return f"{counted(told.totals.jobs, 'job')}: {counts or 'none'}; as of {told.at:%Y-%m-%d %H:%M:%S} UTC"
+    counts = ", ".join(f"{jobs:,} {state.value}" for state, jobs in told.figures.totals.states.items() if jobs)
+    return f"{counted(told.figures.totals.jobs, 'job')}: {counts or 'none'}; as of {told.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _evening(engine: Database, batch: queries.Batch, told: Status) -> Evening:
     times = queries.span(engine, batch.id)
     lines = list(told.lines())
     if times is None:
-        return Evening(lines=lines, unit=told.unit)
+        return Evening(lines=lines, unit=told.figures.unit)
     night = Night(Axis.over(*(datetime.fromisoformat(instant) for instant in times)))
     for event in queries.events(engine, batch=batch.name):
         night.add_event(event)
     for order in queries.orders(engine, batch.name):
         night.add_attempt(order)
     asked = ({"kind": request.kind.value, "at": to_text(request.asked_at)} for _, request in commands.history(engine, [batch.id]))
-    return Evening(lines=lines, unit=told.unit, night=night, cap=told.steering.limits.budget_cost, pauses=night.pauses(asked))
+    return Evening(lines=lines, unit=told.figures.unit, night=night, cap=told.steering.limits.budget_cost, pauses=night.pauses(asked))
 
 
 def _ratios(plan: RunSettings) -> dict[str, Sequence[str]]:
