@@ -22,7 +22,7 @@ demo: $(STAMP) ## a whole run against the embedded simulator, killed and resumed
 	@$(BIN)/batchgen demo
 
 test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q $(ARGS)
 
 coverage: $(STAMP) ## all tests, with branch coverage
 	@$(MAKE) test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"

@@ -21,9 +21,8 @@ def _on_terminal(cli: CommandLine, *words: str) -> Iterator[tuple[subprocess.Pop
     """Start a command whose three streams are one terminal; give the process and the terminal's other end."""
     ours, theirs = pty.openpty()
     environment = cli.environment(TERM="xterm-256color")
-    with subprocess.Popen(
-        [sys.executable, "-m", "batchgen", *words], cwd=cli.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
-    ) as process:
+    words = ("env", "--default-signal=INT,HUP", sys.executable, "-m", "batchgen", *words)  # as a terminal starts it
+    with subprocess.Popen(words, cwd=cli.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         try:
             yield process, ours

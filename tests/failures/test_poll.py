@@ -110,7 +110,7 @@ ROWS = (
             for words in ("PROVIDER_MODERATION_ERROR: TRADEMARK", "safety system", "against our policy", "内容违规", "审核", "moderation")
         ),
         left=Fate(code=3, jobs=("failed(moderated): accepted",) * 6, posts=6, charges=6),
-        said=("reason=moderated detail=PROVIDER_MODERATION_ERROR: TRADEMARK", "6 failed: "),
+        said=("reason=moderated detail=PROVIDER_MODERATION_ERROR: TRADEMARK", "6 refused: 6 moderated"),
         changes={"limits": {"in_flight": 6, "halt": {"consecutive_failures": 2}}},
     ),
     Row(

@@ -139,6 +139,7 @@ READING = (
     ["verify"],
     ["export"],
     ["bundle"],
+    ["report"],
 )
 KNOWING = (
     ["doctor"],
