@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.acceptance.conftest import StartVendor
 from tests.support.cli import CommandLine, Vendor, study
+from tests.support.databases import postgres_url
 
 GRID = {"quality": ["low", "medium"]}
 
@@ -134,3 +135,18 @@ def test_a_report_of_a_plan_shows_what_will_be_ordered(cli: CommandLine, start_v
     page = cli.folder / "report-study/index.html"
     assert "Nothing was ordered yet." in page.read_text(encoding="utf-8")
     assert ["planned"] == [job["state"] for job in facts(page)["jobs"]]  # type: ignore[attr-defined] # a list
+
+
+@pytest.mark.postgres
+def test_a_batch_on_a_server_has_a_report_too(cli: CommandLine, vendor: Vendor, postgres: str) -> None:
+    """With its night and its claims."""
+    cli.write(study(vendor.url, ["server: a fox", "[moderated] server: a heron"]))
+    url = postgres_url(postgres)
+    assert 3 == cli("--db", url, "run", "study.yaml", "-y").code
+
+    done = cli("--db", url, "report")
+
+    assert 0 == done.code, done.err
+    page = (cli.folder / "report-study/index.html").read_text(encoding="utf-8")
+    assert "Latency by model" in page
+    assert "Failures by cause" in page
