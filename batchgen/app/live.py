@@ -35,6 +35,8 @@ _JOBS_REST: Final = 4
 """How many times as long as reading the jobs took is waited before they are read again, so that a large batch takes a fifth of a core."""
 _NIGHT_REST: Final = 20
 """The same for the night and the claims, which are read from every event."""
+_PATIENCE_S: Final = 5.0
+"""How long whoever ends the page waits for a reading that is under way; nothing of it is to be kept."""
 _MEDIA_TYPES: Final = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -204,12 +206,15 @@ def serving(settings: Settings, wanted: JobFilter, *, port: int, say: Callable[[
     Raises OSError when the port is taken.
     """
     over = threading.Event()
-    with TemporaryDirectory(prefix="batchgen-") as thumbs:
+    with TemporaryDirectory(prefix="batchgen-", ignore_cleanup_errors=True) as thumbs:
         progress = Progress()
         with progress.told(say):
             live = Live(settings, wanted, Path(thumbs), progress)
         with _Server(port, live) as server:
-            threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=_keep_fresh, args=(live, over))]
+            threads = [
+                threading.Thread(target=server.serve_forever, name="page", daemon=True),
+                threading.Thread(target=_keep_fresh, args=(live, over), name="news", daemon=True),
+            ]
             for thread in threads:
                 thread.start()
             try:
@@ -218,7 +223,7 @@ def serving(settings: Settings, wanted: JobFilter, *, port: int, say: Callable[[
                 over.set()
                 server.shutdown()
                 for thread in threads:
-                    thread.join()
+                    thread.join(_PATIENCE_S)
 
 
 def _keep_fresh(live: Live, over: threading.Event) -> None:

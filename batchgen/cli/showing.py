@@ -1,9 +1,9 @@
 """The command that shows a batch in a browser: report."""
 
 import signal
-import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,9 @@ from batchgen.core.states import State
 
 if TYPE_CHECKING:
     from batchgen.app.reading import JobFilter
+
+_AWAKE_EVERY_S: Final = 0.5
+"""A signal that the system hands to another thread is acted upon by then."""
 
 
 @command(
@@ -97,7 +100,8 @@ def _serve(session: Session, wanted: "JobFilter", port: int) -> None:
     try:
         with serving(session.settings, wanted, port=port, say=_say) as address:
             output.tell(f"report: {address} (Ctrl-C ends it)")
-            threading.Event().wait()
+            while True:
+                time.sleep(_AWAKE_EVERY_S)
     except KeyboardInterrupt:
         output.tell("")
     except OSError as error:

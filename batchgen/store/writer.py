@@ -62,6 +62,7 @@ class DatabaseThread:
         self._patience_s: Final = patience_s
         self._queue: Final[SimpleQueue[_Item | None]] = SimpleQueue()
         self._held: Final[list[_Item | None]] = []
+        self._unwell_since: float | None = None
         self._is_crowded = False
         self._is_closed = False
         self._gate: Final = threading.Lock()
@@ -137,21 +138,30 @@ class DatabaseThread:
     def _commit(self, group: Sequence[_Item]) -> Sequence[Any]:
         """Apply the group in one transaction; if the database is busy or away, again as a whole, until patience ends."""
         works = [item.work for item in group]
-        deadline, is_told = monotonic() + self._patience_s, False
+        is_told = False
         while True:
             try:
                 with translated(self._place), self.engine.begin() as connection:
-                    return group[0].apply(connection, works)
+                    results = group[0].apply(connection, works)
             except BusyError:
-                if monotonic() >= deadline:
+                if self._is_out_of_patience():
                     raise
             except StoreAwayError as error:
-                if not group[0].is_repeatable or monotonic() >= deadline:
+                if not group[0].is_repeatable or self._is_out_of_patience():
                     raise
                 if not is_told:
                     self._say(f"{error}; no order goes out meanwhile, and it is tried again for {self._patience_s:.0f} s")
                     is_told = True
                 sleep(_AWAY_GAP_S)
+            else:
+                self._unwell_since = None
+                return results
+
+    def _is_out_of_patience(self) -> bool:
+        """Say whether the database has been waited for long enough: once for an outage, whatever else is handed over meanwhile."""
+        now = monotonic()
+        self._unwell_since = self._unwell_since or now
+        return now >= self._unwell_since + self._patience_s
 
     def _fail(self, group: Sequence[_Item], error: Exception) -> None:
         """Let all fail when the database is unwell; otherwise apply each alone, to find the culprit."""

@@ -146,8 +146,8 @@ def _children_of(pid: int) -> bytes:
     """Read the words and the environment of every child of a process that has become a program of its own."""
     found = b""
     own = _read(pid, "cmdline")
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        for child in _read(f"{pid}/task/{task.name}", "children").decode().split():
             words = _read(child, "cmdline")
             found += words + _read(child, "environ") if words != own else b""
     return found
