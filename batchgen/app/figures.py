@@ -1,16 +1,16 @@
 """What a batch and its latest run come to: put together in one place for the end of a run, for ``status`` and for notices."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from batchgen.app.clock import SystemClock
 from batchgen.app.standing import limits_under
 from batchgen.app.vendor import unit_of
 from batchgen.app.wording import at_least, counted, duration, money
+from batchgen.core.durations import Latency
 from batchgen.core.money import Micros, from_micros, shown
 from batchgen.core.states import LIVE, State
 from batchgen.planning.settings import RunSettings
@@ -33,30 +33,6 @@ class Cause:
     reason: str
     jobs: int
     example: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """How many seconds tasks took: half of them up to ``p50_s``, 95 of 100 up to ``p95_s``."""
-
-    tasks: int
-    p50_s: float
-    p95_s: float
-
-    @classmethod
-    def of(cls, durations: Iterable[float]) -> Self | None:
-        """Rank durations; None where there is none."""
-        ranked = sorted(durations)
-        if not ranked:
-            return None
-        return cls(tasks=len(ranked), p50_s=_rank(ranked, 0.5), p95_s=_rank(ranked, 0.95))
-
-    def as_object(self) -> dict[str, Any]:
-        """Give the figures as JSON."""
-        return {"tasks": self.tasks, "p50_s": round(self.p50_s, 3), "p95_s": round(self.p95_s, 3)}
-
-    def __str__(self) -> str:
-        return f"half took up to {self.p50_s:.1f} s, 95 % up to {self.p95_s:.1f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,11 +240,6 @@ def _told(word: str, causes: Sequence[Cause]) -> Iterator[str]:
         head = " " * len(head)
     if len(causes) > _CAUSES_SHOWN:
         yield f"{head}{sum(cause.jobs for cause in causes[_CAUSES_SHOWN:])} for {counted(len(causes) - _CAUSES_SHOWN, 'other reason')}"
-
-
-def _rank(ranked: Sequence[float], share: float) -> float:
-    """Give the least of the ranked values that so great a share of them does not exceed."""
-    return ranked[max(0, ceil(share * len(ranked)) - 1)]
 
 
 def _text(micros: int | None) -> str | None:

@@ -127,8 +127,14 @@ def collect(settings: Settings, wanted: JobFilter, thumbs: Path, *, progress: Pr
         plan = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
         jobs = list(queries.jobs(engine, replace(wanted, limit=min(MOST, wanted.limit or MOST))))
         is_full = len(jobs) == MOST and not (wanted.states or wanted.model or wanted.sweep or wanted.prompt_id)
-        details = {row["key"]: row["detail"] for row in queries.orders(engine, batch.name) if row["detail"] and not row["superseded"]}
-        evening = _evening(engine, batch, told) if former is None else former.evening
+        night = _night(engine, batch) if former is None else None
+        details = {}
+        for order in queries.view_rows(engine, "v_attempts", batch=batch.name):
+            if night is not None:
+                night.add_attempt(order)
+            if order["detail"] and not order["superseded"]:
+                details[order["key"]] = order["detail"]
+        evening = _evening(engine, batch, told, night) if former is None else former.evening
     known = {} if former is None else former.looks
     looks = {job["key"]: known[job["key"]] for job in jobs if job["key"] in known}
     looks |= {look.key: look for look in looked_at([job for job in jobs if job["key"] not in looks], thumbs, progress=progress)}
@@ -200,18 +206,23 @@ def headline(told: Status) -> str:
     return f"{counted(told.figures.totals.jobs, 'job')}: {counts or 'none'}; as of {told.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _evening(engine: Database, batch: queries.Batch, told: Status) -> Evening:
+def _night(engine: Database, batch: queries.Batch) -> Night | None:
+    """Give the batch's events in figures; None while nothing was ordered."""
     times = queries.span(engine, batch.id)
-    lines = list(told.lines())
     if times is None:
-        return Evening(lines=lines, unit=told.figures.unit)
+        return None
     night = Night(Axis.over(*(datetime.fromisoformat(instant) for instant in times)))
     for event in queries.events(engine, batch=batch.name):
         night.add_event(event)
-    for order in queries.orders(engine, batch.name):
-        night.add_attempt(order)
+    return night
+
+
+def _evening(engine: Database, batch: queries.Batch, told: Status, night: Night | None) -> Evening:
+    lines, unit = list(told.lines()), told.figures.unit
+    if night is None:
+        return Evening(lines=lines, unit=unit)
     asked = ({"kind": request.kind.value, "at": to_text(request.asked_at)} for _, request in commands.history(engine, [batch.id]))
-    return Evening(lines=lines, unit=told.figures.unit, night=night, cap=told.steering.limits.budget_cost, pauses=night.pauses(asked))
+    return Evening(lines=lines, unit=unit, night=night, cap=told.steering.limits.budget_cost, pauses=night.pauses(asked))
 
 
 def _ratios(plan: RunSettings) -> dict[str, Sequence[str]]:

@@ -24,7 +24,7 @@ from batchgen.app.gallery import Collected, Ways, collect, headline, jobs_on_pag
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, Row
 from batchgen.core.errors import BatchgenError
-from batchgen.files.folders import Root, open_regular, split
+from batchgen.files.folders import Root, file_below
 from batchgen.logs import lines as diary
 from batchgen.report.page import claims_part, night_part, render
 from batchgen.settings import Settings
@@ -185,11 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None or media_type is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        folders, name = split(found[1])
         try:
-            with Root(found[0]).opened(folders) as place:
-                file = open_regular(place, name)
-        except (OSError, BatchgenError):
+            file = file_below(Root(found[0]), found[1])
+        except BatchgenError:  # an odd name, or a disk that refuses
             file = None
         if file is None:
             self.send_error(HTTPStatus.NOT_FOUND)

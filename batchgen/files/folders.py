@@ -167,6 +167,17 @@ def open_regular(folder: int, name: str) -> io.FileIO | None:
     return None
 
 
+def file_below(root: Root, path: str) -> io.FileIO | None:
+    """Open a regular file by its path below a root; None where none stands, or a link is on the way. Raises FileError."""
+    folders, name = split(path)
+    with disk_errors("read", root, path):
+        try:
+            with root.opened(folders) as folder:
+                return open_regular(folder, name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
 def measure(folder: int, name: str) -> Content | None:
     """Hash what the name holds: None if there is nothing, NOT_A_FILE if it is no regular file."""
     try:

@@ -15,7 +15,7 @@ from typing import IO, Final
 from zipfile import ZipFile, ZipInfo
 
 from batchgen.files import sums
-from batchgen.files.folders import Content, Root, disk_errors, files_below, open_regular, split, sync
+from batchgen.files.folders import Content, Root, file_below, files_below, sync
 from batchgen.files.placing import new_file, new_folder
 
 _CHUNK: Final = 1 << 20
@@ -49,7 +49,7 @@ class Packing:
 
         Raises FileError when it cannot be read.
         """
-        source = _opened(root, path)
+        source = file_below(root, path)
         if source is None:
             return None
         with source, self._writing(name) as target:
@@ -101,16 +101,6 @@ def new_bundle(target: Path) -> Iterator[Packing]:
         file = stack.enter_context(new_file(target))
         staging = stack.enter_context(TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
         yield Packing(Path(staging), stack.enter_context(ZipFile(file, "w")))
-
-
-def _opened(root: Root, path: str) -> IO[bytes] | None:
-    folders, name = split(path)
-    with disk_errors("read", root, path):
-        try:
-            with root.opened(folders) as folder:
-                return open_regular(folder, name)
-        except (FileNotFoundError, NotADirectoryError):  # a missing or a linked component
-            return None
 
 
 def _copied(source: IO[bytes], target: IO[bytes]) -> Content:

@@ -16,7 +16,7 @@ from typing import IO, Final, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from batchgen.core.errors import FileError, InputError
-from batchgen.files.folders import NOT_A_FILE, Content, Root, disk_errors, files_below, measure, open_regular, split
+from batchgen.files.folders import NOT_A_FILE, Content, Root, disk_errors, file_below, files_below, measure, split
 
 _ENCRYPTED: Final = 1
 _NO_ARCHIVE: Final = (BadZipFile, EOFError, LookupError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error)
@@ -97,13 +97,7 @@ class _Folder:
 
     def open(self, name: str) -> IO[bytes] | None:
         """Open one file."""
-        folders, base = split(name)
-        with disk_errors("read", self._root, name):
-            try:
-                with self._root.opened(folders) as folder:
-                    return open_regular(folder, base)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        return file_below(self._root, name)
 
 
 class _Archive:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from batchgen.core.durations import Latency
+
 STEPS: Final = 120
 _LENGTHS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
 _ENDS_FLIGHT: Final = frozenset({"render_finished", "render_failed"})
@@ -43,16 +45,6 @@ class Axis:
     def begin_of(self, step: int) -> datetime:
         """Give the instant at which a step begins, UTC."""
         return datetime.fromtimestamp(self.start_s + step * self.step_s, UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """Seconds from an accepted order to its result, of one model."""
-
-    model: str
-    tasks: int
-    p50_s: float
-    p95_s: float
 
 
 @dataclass(slots=True)
@@ -110,13 +102,10 @@ class Night:
         totals = {model: running(micros) for model, micros in self._spent.items()}
         return dict(sorted(totals.items(), key=lambda item: (-item[1][-1], item[0])))
 
-    def latencies(self) -> list[Latency]:
-        """Give the middle and the nineteen-in-twenty of every model's durations, the slowest first."""
-        found = []
-        for model, durations in self._durations.items():
-            ordered = sorted(durations)
-            found.append(Latency(model=model, tasks=len(ordered), p50_s=quantile(ordered, 50), p95_s=quantile(ordered, 95)))
-        return sorted(found, key=lambda latency: (-latency.p50_s, latency.model))
+    def latencies(self) -> dict[str, Latency]:
+        """Rank every model's durations, the slowest first."""
+        found = {model: latency for model, durations in self._durations.items() if (latency := Latency.of(durations)) is not None}
+        return dict(sorted(found.items(), key=lambda item: (-item[1].p50_s, item[0])))
 
     def pauses(self, requests: Iterable[Mapping[str, Any]]) -> list[tuple[int, int]]:
         """Give the first and the last step of every pause, from its requests ``{"kind", "at"}``, oldest first."""
@@ -142,8 +131,3 @@ def running(values: Sequence[int]) -> list[int]:
         total += value
         sums.append(total)
     return sums
-
-
-def quantile(ordered: Sequence[float], percent: int) -> float:
-    """Give the smallest value that so many of a hundred do not exceed (nearest rank); the values are sorted and there is one."""
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

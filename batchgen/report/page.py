@@ -135,9 +135,9 @@ def _charts(night: Night, evening: Evening) -> list[_Chart]:
     if spent := night.spent():
         found.append(_cost(axis, spent, evening.cap, unit))
     if latencies := night.latencies():
-        figures = {one.model: f"p50 {one.p50_s:.1f} s, p95 {one.p95_s:.1f} s" for one in latencies}
-        values = {one.model: (one.p50_s, one.p95_s) for one in latencies}
-        rows = [(one.model, f"{one.tasks:,}", f"{one.p50_s:.1f} s", f"{one.p95_s:.1f} s") for one in latencies]
+        figures = {model: f"p50 {one.p50_s:.1f} s, p95 {one.p95_s:.1f} s" for model, one in latencies.items()}
+        values = {model: (one.p50_s, one.p95_s) for model, one in latencies.items()}
+        rows = [(model, f"{one.tasks:,}", f"{one.p50_s:.1f} s", f"{one.p95_s:.1f} s") for model, one in latencies.items()]
         svg = charts.bars(values, label="Seconds from an accepted order to its result, by model", figures=figures)
         found.append(_chart("Latency by model", svg, ("model", "tasks", "p50", "p95"), rows, legend=("p50", "p95")))
     if night.causes:

@@ -228,24 +228,13 @@ def events(engine: Engine, *, batch: str | None = None, after_id: int = 0) -> It
         yield _event_object(row)
 
 
-def orders(engine: Engine, batch: str) -> Iterator[Dict]:
-    """Stream the rows of ``v_attempts`` of a batch, in the order of their jobs."""
-    view = _VIEWS["v_attempts"]
-
-    def page(after: int) -> Select[Any]:
-        return select(view).where(view.c.attempt_id > after, view.c.batch == batch).order_by(view.c.attempt_id).limit(PAGE)
-
-    for row in _pages(engine, page, "attempt_id"):
-        yield dict(row)
-
-
 def span(engine: Engine, batch_id: int) -> tuple[str, str] | None:
     """Give the instants of a batch's first order and of its latest event, None while nothing was ordered."""
-    ordered = select(func.min(s.attempt.c.opened_at)).select_from(s.attempt.join(s.job, s.job.c.id == s.attempt.c.job_id))
-    moved = select(func.max(as_stored(s.job.c.updated_at))).where(s.job.c.batch_id == batch_id)
-    query = select(
-        as_stored(ordered.where(s.job.c.batch_id == batch_id).scalar_subquery()).label("begins"), moved.scalar_subquery().label("ends")
-    )
+    j = s.job.c
+    ordered = select(func.min(as_stored(s.attempt.c.opened_at))).select_from(s.attempt.join(s.job, j.id == s.attempt.c.job_id))
+    moved = select(func.max(as_stored(j.updated_at)))
+    facts = {"begins": ordered, "ends": moved}
+    query = select(*(fact.where(j.batch_id == batch_id).scalar_subquery().label(name) for name, fact in facts.items()))
     found = _all(engine, query)[0]
     return None if found["begins"] is None else (found["begins"], found["ends"])
 

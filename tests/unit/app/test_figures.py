@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.app.figures import Deeds, Figures, Latency
+from batchgen.app.figures import Deeds, Figures
 from batchgen.cli.output import columns_of
 from batchgen.core.money import Micros
 from batchgen.core.states import State
@@ -143,13 +143,3 @@ def test_programs_get_null_for_what_is_not_known() -> None:
 def test_the_next_command_is_the_most_urgent_one(changes: dict[str, Any], command: str | None) -> None:
     """Watch what works, go on with what is left, decide, look at failures, verify."""
     assert command == _figures(**changes).next
-
-
-@pytest.mark.parametrize(("durations", "p50", "p95"), [([7.0], 7, 7), ([2.0, 1.0], 1, 2), (range(1, 101), 50, 95), (range(1, 21), 10, 19)])
-def test_durations_are_ranked(durations: Sequence[float], p50: float, p95: float) -> None:
-    """The least duration that so many tasks did not exceed; it is one that was seen."""
-    found = Latency.of(durations)
-
-    assert found is not None
-    assert (len(durations), p50, p95) == (found.tasks, found.p50_s, found.p95_s)
-    assert Latency.of([]) is None
