@@ -17,7 +17,8 @@ from batchgen.app.wording import counted, file_name
 from batchgen.core.errors import InputError
 from batchgen.core.states import State
 from batchgen.files.looks import Look, Wanted, look_at
-from batchgen.files.replacing import begins_with, replace_text
+from batchgen.files.placing import new_file
+from batchgen.files.replacing import begins_with
 from batchgen.files.sheet import draw_sheet
 from batchgen.planning.settings import RunSettings
 from batchgen.report.claims import Claim, claims_of
@@ -77,7 +78,7 @@ def write_report(
         return quote(str(PurePosixPath(place) / job["path"]))
 
     page = page_of(collected, Ways(picture=link, thumb=lambda look: f"{THUMBS}/{look.thumbnail}"))
-    replace_text(target / INDEX, render(page))
+    _place(target / INDEX, page)
     return [*_told(collected), f"report: {target / INDEX}"]
 
 
@@ -95,7 +96,7 @@ def write_single(settings: Settings, wanted: JobFilter, file: Path | None, *, pr
                 "choose some with --model, --sweep, --state or --limit, or leave out --single-file"
             )
         page = page_of(collected, Ways(picture=lambda _: None, thumb=lambda look: _embedded(Path(thumbs) / look.thumbnail)))
-        replace_text(target, render(page))
+        _place(target, page)
     return [*_told(collected), f"report: {target}"]
 
 
@@ -242,6 +243,12 @@ def _require_ours(page: Path) -> None:
     """Raise InputError when the file is there and is no report."""
     if not begins_with(page, HEAD):
         raise InputError(f"{page} is no report of batchgen; name another place with --output")
+
+
+def _place(file: Path, page: Page) -> None:
+    """Put a page where it belongs, its owner's alone like all that holds prompts, and on the disk."""
+    with new_file(file, replaces=True) as target:
+        target.write(render(page).encode())
 
 
 def _told(collected: Collected) -> list[str]:

@@ -20,10 +20,9 @@ from threading import Lock
 from typing import Final, Literal
 
 from batchgen.core.errors import BadImageError, FileError
-from batchgen.files.folders import open_regular
+from batchgen.files.folders import Root, open_regular, sync
 from batchgen.files.inspector import Inspector
 from batchgen.files.placing import new_file
-from batchgen.files.replacing import replace_text
 from batchgen.files.sights import Sight, sight_of
 
 Problem = Literal["", "missing", "changed", "not_decodable", "video"]
@@ -101,7 +100,8 @@ class _Album:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            with Root(folder).opened(create=True) as place:
+                sync(place)
         except OSError as error:
             raise FileError(f"cannot make {folder}: {error.strerror}") from error
         self._folder: Final = folder
@@ -124,7 +124,8 @@ class _Album:
         """Note what was seen for the next time, unless all of it was known."""
         if self._is_new:
             lines = [_HEAD, *map(_line, *zip(*self._kept.items(), strict=True))]
-            replace_text(self._folder / _KEPT, "".join(f"{json.dumps(line)}\n" for line in lines))
+            with new_file(self._folder / _KEPT, replaces=True) as file:
+                file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
 
     def _look(self, wanted: Wanted, file: FileIO, inspector: Inspector) -> Look:
         status = os.fstat(file.fileno())

@@ -150,3 +150,14 @@ def test_a_batch_on_a_server_has_a_report_too(cli: CommandLine, vendor: Vendor, 
     page = (cli.folder / "report-study/index.html").read_text(encoding="utf-8")
     assert "Latency by model" in page
     assert "Failures by cause" in page
+
+
+def test_a_report_is_its_owners_alone(cli: CommandLine, vendor: Vendor) -> None:
+    """It holds prompts, as the database does."""
+    cli.write(study(vendor.url, ["private report: a fox"]))
+    cli("run", "study.yaml", "-y")
+
+    assert 0 == cli("report").code
+    folder = cli.folder / "report-study"
+    assert {0o700} == {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*")) if path.is_dir()}
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
