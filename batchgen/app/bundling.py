@@ -20,10 +20,10 @@ from batchgen.app.gallery import write_report
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, batch_named, reading
 from batchgen.app.wording import counted, file_name
+from batchgen.files.bundles.packing import Packing, new_bundle
+from batchgen.files.bundles.sums import NAME as SUMS
 from batchgen.files.folders import Root
-from batchgen.files.packing import Packing, new_bundle
 from batchgen.files.sidecars import SUFFIX
-from batchgen.files.sums import NAME as SUMS
 from batchgen.settings import Settings
 from batchgen.store import backup, queries
 from batchgen.store.engine import Database

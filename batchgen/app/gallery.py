@@ -16,10 +16,10 @@ from batchgen.app.vendor import dialect_of
 from batchgen.app.wording import counted, file_name
 from batchgen.core.errors import InputError
 from batchgen.core.states import State
-from batchgen.files.looks import Look, Wanted, look_at
+from batchgen.files.looks.album import Look, Wanted, look_at
+from batchgen.files.looks.sheet import draw_sheet
 from batchgen.files.placing import new_file
 from batchgen.files.replacing import begins_with
-from batchgen.files.sheet import draw_sheet
 from batchgen.planning.settings import RunSettings
 from batchgen.report.claims import Claim, claims_of
 from batchgen.report.night import Axis, Night

@@ -185,7 +185,7 @@ def verify(session: Session, batch: str | None, full: bool, bundle: Path | None,
 
 
 def _audit(session: Session, batch: str | None, full: bool, bundle: Path | None) -> "Audit":
-    from batchgen.app.bundled import verify_bundle
+    from batchgen.app.bundlecheck import verify_bundle
     from batchgen.app.verifying import verify as check
 
     def say(text: str) -> None:

@@ -20,7 +20,8 @@ from io import BufferedReader, FileIO
 from typing import Any, BinaryIO, Final
 
 from batchgen.core.errors import BadImageError
-from batchgen.files import imagecheck, looking, videocheck
+from batchgen.files import imagecheck, videocheck
+from batchgen.files.looks import looking
 
 _READY: Final = {"ready": True}
 _TURN: Final = {"turn": True}

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from batchgen.app.bundled import verify_bundle
+from batchgen.app.bundlecheck import verify_bundle
 from batchgen.settings import Settings
 from tests.support.cli import CommandLine, Vendor, study, wait_until
 

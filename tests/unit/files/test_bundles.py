@@ -11,9 +11,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pytest
 
 from batchgen.core.errors import FileError, InputError
+from batchgen.files.bundles.packing import new_bundle
+from batchgen.files.bundles.unpacking import Entry, opened, take_out
 from batchgen.files.folders import Root
-from batchgen.files.packing import new_bundle
-from batchgen.files.unpacking import Entry, opened, take_out
 
 BOTH = pytest.mark.parametrize("target", ["bundle", "bundle.zip"])
 CONTENT = b"a picture" * 1000

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from batchgen.files.credentials import has_credentials
+from batchgen.files.looks.credentials import has_credentials
 from tests.support.pictures import picture, png_of_chunks, with_chunk_after_header
 
 PNG, JPEG, WEBP = picture("PNG"), picture("JPEG"), picture("WEBP")

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from batchgen.core.errors import FileError
 from batchgen.files.inspector import Bounds, Inspector, _look_of
-from batchgen.files.looks import Look, Wanted, _Album, look_at
+from batchgen.files.looks.album import Look, Wanted, _Album, look_at
 from batchgen.files.sights import sight_of
 from tests.support.pictures import animation, bomb, costly, mp4, picture, png_of_chunks, webm, with_chunk_after_header
 

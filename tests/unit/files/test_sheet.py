@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from batchgen.core.errors import FileError, InputError
-from batchgen.files import lettering
-from batchgen.files.sheet import draw_sheet
+from batchgen.files.looks import lettering
+from batchgen.files.looks.sheet import draw_sheet
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.files import sums
+from batchgen.files.bundles import sums
 
 NAMES = ["plain.png", "two words.png", "back\\slash", "line\nend", "\\", " * ", "狐.png", b"latin-\xe9".decode(errors="surrogateescape")]
 

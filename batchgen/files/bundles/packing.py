@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Final
 from zipfile import ZipFile, ZipInfo
 
-from batchgen.files import sums
+from batchgen.files.bundles import sums
 from batchgen.files.folders import Content, Root, file_below, files_below, sync
 from batchgen.files.placing import new_file, new_folder
 

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 from PIL.WebPImagePlugin import WebPImageFile
 
 from batchgen.core.errors import InputError
-from batchgen.files import lettering
 from batchgen.files.imagecheck import DECODE_ERRORS, fitted
+from batchgen.files.looks import lettering
 from batchgen.files.placing import new_file
 from batchgen.files.sights import EDGE
 

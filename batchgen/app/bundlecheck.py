@@ -13,9 +13,9 @@ from batchgen.app.reading import reading
 from batchgen.app.verifying import FILES, Audit
 from batchgen.core.errors import StoreError
 from batchgen.core.states import State
-from batchgen.files import sums
+from batchgen.files.bundles import sums
+from batchgen.files.bundles.unpacking import Bundle, opened, scratch, take_out
 from batchgen.files.folders import Content
-from batchgen.files.unpacking import Bundle, opened, scratch, take_out
 from batchgen.settings import Settings
 from batchgen.store import invariants, queries
 from batchgen.store.engine import Database

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
 from batchgen.files import imagecheck, videocheck
-from batchgen.files.credentials import has_credentials
+from batchgen.files.looks.credentials import has_credentials
 from batchgen.files.sights import EDGE, Sight
 
 _QUALITY: Final = 70
