@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -85,6 +86,8 @@ def play(folder: Path, *, jobs: int, say: Say) -> int:
         say(f"1. A vendor answers on {vendor.url}: it bills, throttles, breaks downloads (profile rough).")
         say("2. The run starts …")
         saved = _run_until_killed(stage, at=jobs * 2 // 5)
+        if sys.stderr.isatty():
+            say("")  # a process that is killed leaves its view in the middle of a line
         say(f"3. … and is killed with SIGKILL after {counted(saved, 'image')}. What the database knows:")
         _finish(stage, "status", _BATCH)
         say("4. The same batch is resumed:")
