@@ -88,6 +88,11 @@ def test_yes_asks_nothing_on_a_terminal(cli: CommandLine, vendor: Vendor) -> Non
     assert "1 saved" in shown
 
 
+def _steady(lines: list[str]) -> str:
+    """Give the words of the lines but for the room on the disk, which others use meanwhile."""
+    return re.sub(r"free \S+ [KMGT]?B", "free so much", " ".join(" ".join(lines).split()))
+
+
 def _lines(shown: str) -> list[str]:
     return shown.replace("\r", "").splitlines()
 
@@ -112,7 +117,7 @@ def test_lines_on_a_terminal_fit_eighty_columns(cli: CommandLine, vendor: Vendor
         piped = cli(*words)
 
         whole = (piped.err + piped.out).splitlines()
-        assert " ".join(" ".join(whole).split()) == " ".join(" ".join(shown).split())
+        assert _steady(whole) == _steady(shown)
         assert max(len(line) for line in shown if len(line.split()) > 1 and str(cli.folder) not in line) <= 80
         assert len(shown) >= len(whole)
 
