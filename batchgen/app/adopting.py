@@ -61,15 +61,17 @@ def adopt(settings: Settings, batch: str | None, *, reason: str) -> tuple[Adopti
         folder = Path(RunSettings.from_json(queries.latest_plan(thread.engine, found.id).settings).output.dir)
         stack.enter_context(folderlock.held(folder))
         name, here = journals.position(thread)
-        history = journal.read(folder, name)
-        unknown = journals.unknown(thread, history, here)
-        if not unknown and not history.is_ahead_of(here):
-            raise InputError(f"this database knows all that {history.path} tells; there is nothing to take over")
-        if not history.is_whole_since(here):
-            raise StoreError(f"{history.path} does not go back as far as this copy of the database; put the newer one back")
+        histories = [history for history in journal.read_all(folder, name) if history.marks]
+        unknown = [entry for history in histories for entry in journals.unknown(thread, history, here)]
+        if not unknown and not any(history.is_ahead_of(here) for history in histories):
+            raise InputError(f"this database knows all that the journal in {folder} tells; there is nothing to take over")
+        for history in histories:
+            if not history.is_whole_since(here):
+                raise StoreError(f"{history.path} does not go back as far as this copy of the database; put the newer one back")
         adopter = _Adopter(thread, found.id, actor=f"operator:{settings.login}", reason=reason)
         adopter.require_rows(unknown)
-        adopter.settle_open(history)
+        for history in histories:
+            adopter.settle_open(history)
         for entry in unknown:
             adopter.take(entry)
         journal.start_over(folder, name, journals.position(thread)[1])

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batchgen.api.suspension import suspended_s
@@ -30,6 +30,25 @@ class ClockWatch:
         if abs(ahead_s - before[1]) >= _WORTH_TELLING_S:
             return f"the wall clock was set by {ahead_s - before[1]:+.0f} s"
         return ""
+
+
+@dataclass(slots=True)
+class SharedClock:
+    """The wall clock of a database server, as far as it was last compared, so that all who work on it read the same; monotonic is ours."""
+
+    _ahead: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        """Give the server's time, aware, in UTC."""
+        return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        """Give seconds that never run backwards."""
+        return time.monotonic()
+
+    def compare(self, at: datetime) -> None:
+        """Take the server's time, as it was told just now."""
+        self._ahead = at - datetime.now(UTC)
 
 
 class SystemClock:

@@ -62,6 +62,11 @@ def command(settings: Settings) -> str:
     return program() if path == Path(DEFAULT_DB) else f"{program()} --db {shlex.quote(place(settings))}"
 
 
+def is_shared(settings: Settings) -> bool:
+    """Say whether many machines may work on the database at once."""
+    return file_of(parse(settings.db_url)) is None
+
+
 def revisions(settings: Settings) -> tuple[str | None, str]:
     """Give the schema's revision, None without a database, and the one that this program knows."""
     return migrate.current(settings.db_url), migrate.head(resource_dir("migrations"))

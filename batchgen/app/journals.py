@@ -26,12 +26,14 @@ def mark(thread: DatabaseThread, journal: OrderJournal) -> None:
 
 def require_current(thread: DatabaseThread, folder: Path, *, batch: str, command: str) -> None:
     """Raise StoreError when the folder has seen this very database further on: what it does not know would be bought again."""
-    name, here = position(thread)
-    history = journals.read(folder, name)
-    missing = unknown(thread, history, here)
-    if missing or history.is_ahead_of(here):
-        orders = f"{counted(len(missing), 'order')} that it does not know" if missing else "a later state of it"
-        raise StoreError(f"this database is an older copy: {history.path} tells of {orders}; {_way_on(history, here, batch, command)}")
+    name = position(thread)[0]
+    histories = journals.read_all(folder, name)
+    here = position(thread)[1]  # asked after the journals were read, into which others may write
+    for history in histories:
+        missing = unknown(thread, history, here)
+        if missing or history.is_ahead_of(here):
+            orders = f"{counted(len(missing), 'order')} that it does not know" if missing else "a later state of it"
+            raise StoreError(f"this database is an older copy: {history.path} tells of {orders}; {_way_on(history, here, batch, command)}")
     if journals.is_shared(folder, name):
         diary.get("run").warning("run.folder_of_another_database", folder=str(folder), note="what that one bought is bought again here")
 

@@ -37,32 +37,38 @@ class Listener:
 
     thread: DatabaseThread
     batch_id: int
+    run_id: int
     helm: Helm
-    _outdated: set[int] = field(default_factory=set)
-    """Stops that were asked before this run began: they were meant for another one."""
+    _heard: set[int] = field(default_factory=set)
+    """Requests that this run has followed, and those asked before it began: of these a stop was meant for another one."""
 
     async def open(self, opening: Opening) -> None:
         """Note what the run begins with, and follow what was asked before it: a pause that nobody has ended, limits, but never a stop."""
         for request in (asked for asked in opening.lasting if asked.kind.is_typed):
             diary.get("run").warning("run.limited", by=request.actor, asked_at=request.asked_at.isoformat(), detail=f"still: {request}")
-        await self._take(opening.lasting)
+        await self._take(opening.lasting, again=True)
         if opening.typed:
             await self._note_start(opening)
-        waiting = await self._waiting()
-        since = opening.process_since
-        stops = (request for request in waiting if request.kind is Kind.STOP)
-        self._outdated |= {request.id for request in stops if since is None or request.asked_at < since}
+        asked = await self._asked()
+        self._heard = {request.id for request in asked}
         pause = await asyncio.wrap_future(self.thread.call(lambda c: commands.pause(c, self.batch_id), repeatable=True))
         if pause is not None and pause.taken_at is not None:
             self.helm.follow(pause)
-        await self._follow(waiting)
+        since = opening.process_since
+        await self._follow(
+            [
+                request
+                for request in asked
+                if request.taken_at is None and (request.kind is not Kind.STOP or (since is not None and request.asked_at >= since))
+            ]
+        )
 
     async def listen(self) -> None:
         """Follow what is asked, until cancelled. What becomes of a database that is away or gone is for others to judge."""
         while True:
             await asyncio.sleep(_EVERY_S)
             try:
-                await self._follow(await self._waiting())
+                await self._follow([request for request in await self._asked() if request.id not in self._heard])
             except StoreError as error:
                 diary.get("run").warning("run.not_listening", why=str(error))
 
@@ -72,20 +78,21 @@ class Listener:
         start = Request(kind=Kind.START, argument=opening.typed, actor=opening.actor, asked_at=now, taken_at=now)
         await asyncio.wrap_future(self.thread.call(lambda c: commands.ask(c, self.batch_id, start)))
 
-    async def _waiting(self) -> Sequence[Request]:
-        return await asyncio.wrap_future(self.thread.call(lambda c: commands.waiting(c, self.batch_id), repeatable=True))
+    async def _asked(self) -> Sequence[Request]:
+        """Give what was asked of this run, or of all, whether or not another has followed it."""
+        return await asyncio.wrap_future(self.thread.call(lambda c: commands.asked(c, self.batch_id, self.run_id), repeatable=True))
 
     async def _follow(self, requests: Sequence[Request]) -> None:
         """Follow each request, then note that; a death in between has it followed once more, which changes nothing."""
-        heard = [request for request in requests if request.id not in self._outdated]
-        for request in heard:
+        for request in requests:
             try:
                 self.helm.follow(request, limits_in(request.argument, now=request.asked_at) if request.kind is Kind.LIMIT else ())
             except InputError as error:  # a later version wrote it
                 diary.get("run").warning("run.not_understood", request=str(request), why=str(error))
-        await self._take(heard)
+        await self._take(requests)
+        self._heard |= {request.id for request in requests}
 
-    async def _take(self, requests: Sequence[Request]) -> None:
+    async def _take(self, requests: Sequence[Request], *, again: bool = False) -> None:
         if requests:
             ids, now = [request.id for request in requests], SystemClock().now()
-            await asyncio.wrap_future(self.thread.call(lambda c: commands.take(c, ids, at=now), repeatable=True))
+            await asyncio.wrap_future(self.thread.call(lambda c: commands.take(c, ids, at=now, again=again), repeatable=True))

@@ -12,6 +12,7 @@ from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
 from batchgen.app.limiting import argument_of, limits_in
 from batchgen.app.listening import Opening
+from batchgen.app.member import lease_of
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
@@ -33,6 +34,7 @@ from batchgen.planning.notices import secrets_of
 from batchgen.planning.settings import RunSettings, deadline_after
 from batchgen.settings import Settings
 from batchgen.store import commands, queries
+from batchgen.store.engine import is_server
 from batchgen.store.lock import RunLock
 from batchgen.store.writer import DatabaseThread
 
@@ -50,6 +52,9 @@ class Wishes:
     allow_unpriced: bool = False
     signs: SignFiles = field(default_factory=SignFiles)
     canary: Canary | None = None
+    most_in_flight: int | None = None
+    lease_s: float | None = None
+    """How long a silent run counts as alive, where others share the database; None for as long as an order may be on its way."""
 
     def changes(self, now: datetime) -> tuple[Limit, ...]:
         """Give the limits that a run may change as well while it works."""
@@ -112,11 +117,14 @@ def work(
         _require_allowance(run, wishes)
         folder, now = Path(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
-        with lookout.minding(), folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
+        is_shared = is_server(thread.engine)
+        holding = folderlock.held(folder, is_shared=is_shared)
+        with lookout.minding(), holding, vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
             lasting = thread.call(lambda c: commands.lasting(c, stored.id)).result()
             changes = [change for request in lasting for change in limits_in(request.argument, now=request.asked_at)]
             typed = argument_of(wishes.changes(now))
+            limits = wishes.upon(upon(run.limits(now=now), changes), now=now)
             shift = Shift(
                 batch=stored.name,
                 batch_id=stored.id,
@@ -126,7 +134,9 @@ def work(
                 settings=settings,
                 thread=thread,
                 vendor=reached,
-                limits=wishes.upon(upon(run.limits(now=now), changes), now=now),
+                limits=limits,
+                lease_s=(wishes.lease_s or lease_of(limits)) if is_shared else None,
+                most_in_flight=wishes.most_in_flight,
                 opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
                 wrap=lambda client: wrap(client, key),
             )

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from batchgen.api.client import HttpClient
 from batchgen.app import accounting, database, journals, signals
-from batchgen.app.clock import ClockWatch, SystemClock
+from batchgen.app.clock import ClockWatch, SharedClock, SystemClock
 from batchgen.app.figures import Figures, figures_of
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.listening import Listener, Opening
+from batchgen.app.member import Member
 from batchgen.app.pricing import price_of
 from batchgen.app.processes import this_process
 from batchgen.app.reports import Report, Snapshot
@@ -24,7 +25,7 @@ from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
 from batchgen.app.wording import unpriced
 from batchgen.core.dialects import Account
-from batchgen.core.errors import FileError, StoreAwayError, StoreError
+from batchgen.core.errors import FileError, LeaseLostError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros
@@ -40,9 +41,10 @@ from batchgen.planning.naming import Namer
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import commands, paces, plans, prospects, queries, runs
+from batchgen.store.engine import time_of
 from batchgen.store.ledger import Rows, SqlLedger
 from batchgen.store.writer import DatabaseThread
-from batchgen.worker.bearing import Bearing, Stop
+from batchgen.worker.bearing import Stop
 from batchgen.worker.engine import Engine
 from batchgen.worker.helm import Helm
 
@@ -73,18 +75,26 @@ class Shift:
     only: Rows = None
     """The rows that are tried before the rest; None for all."""
     opening: Opening = field(default_factory=Opening)
+    lease_s: float | None = None
+    """How long the run may be silent where others share the database; None where it has the database to itself."""
+    most_in_flight: int | None = None
+    """What this run takes at most of the limit of tasks alive that it shares with others."""
     wrap: Wrap = lambda client: client
 
     def work(self, *, watch: Watch | None, fit: Fit) -> Report:
         """Record the run, let the engine work, record how it ended."""
-        clock = SystemClock()
-        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=this_process(), at=clock.now()))
+        clock = SharedClock()
+        if self.lease_s is not None:
+            clock.compare(self.thread.call(time_of).result())
+        process = this_process(key_name=self.run.provider.api_key_env)
+        at = clock.now()
+        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=at, lease_s=self.lease_s))
         run_id = begun.result()
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
         ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=Exit.BUG)
         try:
-            engine, account = asyncio.run(self._work(run_id, watch=watch, fit=fit))
+            engine, account = asyncio.run(self._work(run_id, clock, watch=watch, fit=fit))
             report = self._report(engine, account)
             balance = None if account is None else account.available
             reason = commands.CANARY if self.only is not None and report.reason == "finished" else report.reason
@@ -98,17 +108,17 @@ class Shift:
             return report
         finally:
             if ending is not None:
-                self._sign_out(run_id, ending)
+                self._sign_out(run_id, ending, at=clock.now())
             signals.heed_again()
 
-    def _sign_out(self, run_id: int, ending: runs.Ending) -> None:
+    def _sign_out(self, run_id: int, ending: runs.Ending, *, at: datetime) -> None:
         """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""
         try:
-            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=SystemClock().now()), repeatable=True).result()
+            self.thread.call(lambda c: runs.finish(c, run_id, ending, at=at), repeatable=True).result()
         except StoreError as error:
             diary.get("run").error("run.end_not_recorded", run=run_id, why=str(error))
 
-    async def _work(self, run_id: int, *, watch: Watch | None, fit: Fit) -> tuple[Engine, Account | None]:
+    async def _work(self, run_id: int, clock: SharedClock, *, watch: Watch | None, fit: Fit) -> tuple[Engine, Account | None]:
         """Work; give the engine and what the account holds afterwards."""
         inspector = Inspector()
         namer = Namer(self.run.output.name, batch=self.run.name)
@@ -122,17 +132,21 @@ class Shift:
             closing(inspector),
             ThreadPoolExecutor(_FILE_THREADS, "files") as threads,
         ):
-            ports = Ports(ledger=ledger, journal=journal, client=client, shelf=shelf, library=library_of(self.run), clock=SystemClock())
+            ports = Ports(ledger=ledger, journal=journal, client=client, shelf=shelf, library=library_of(self.run), clock=clock)
             ports = fit(ports)
             plan = await self._plan(ports.client, posts_at_once)
             engine = engine_of(plan, ports, self.thread.engine, threads, diary.get("run"))
+            member = self._member(engine, clock, run_id, plan.vendor)
             senses = [
-                asyncio.create_task(self._beat(run_id, journal, engine.bearing)),
+                asyncio.create_task(self._beat(run_id, journal, engine, member)),
                 asyncio.create_task(self._remember(plan.vendor, engine)),
             ]
-            listener = self._listener(engine)
+            listener = self._listener(engine, run_id, member)
             with signals.draining(engine.interrupt), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
+                    if member is not None:
+                        await member.join()
+                        senses.append(asyncio.create_task(member.take_part()))
                     await listener.open(self.opening)
                     senses.append(asyncio.create_task(listener.listen()))
                     await self._open_account(engine, ports.client, run_id)
@@ -142,7 +156,8 @@ class Shift:
                     for sense in senses:
                         sense.cancel()
                     await self._note_pace(plan.vendor, engine)
-                    self._mark(journal)
+                    with suppress(StoreError):  # the run ends anyhow
+                        self._mark(journal)
                     await client.close()
 
     def _client(self, posts_at_once: int) -> HttpClient:
@@ -159,10 +174,27 @@ class Shift:
             return _POSTS
         return _MOST_POSTS
 
-    def _listener(self, engine: Engine) -> Listener:
+    def _member(self, engine: Engine, clock: SharedClock, run_id: int, vendor: str) -> Member | None:
+        """Give the run's place among others; None where it has the database to itself."""
+        if self.lease_s is None:
+            return None
+        return Member(
+            thread=self.thread,
+            engine=engine,
+            clock=clock,
+            run_id=run_id,
+            batch_id=self.batch_id,
+            vendor=f"{vendor} {self.run.provider.api_key_env}",
+            lease_s=self.lease_s,
+            most=self.most_in_flight,
+        )
+
+    def _listener(self, engine: Engine, run_id: int, member: Member | None) -> Listener:
         go_on = f"{database.command(self.settings)} unpause {self.batch}"
         helm = Helm(engine=engine, unit=self.vendor.dialect.unit, go_on=go_on)
-        return Listener(thread=self.thread, batch_id=self.batch_id, helm=helm)
+        if member is not None:
+            helm.narrow = member.narrow
+        return Listener(thread=self.thread, batch_id=self.batch_id, run_id=run_id, helm=helm)
 
     async def _plan(self, client: Client, posts_at_once: int) -> Plan:
         return Plan(
@@ -217,26 +249,33 @@ class Shift:
         costs = [(price_of(prices, asked), rows) for asked, rows in planned.items()]
         return None if any(price is None for price, _ in costs) else sum((price or 0) * rows for price, rows in costs)
 
-    async def _beat(self, run_id: int, journal: OrderJournal, bearing: Bearing) -> None:
+    async def _beat(self, run_id: int, journal: OrderJournal, engine: Engine, member: Member | None) -> None:
         """Leave a sign of life in the run's row, so that others can tell a working process from a dead one, and a mark in the journal.
 
-        A database that does not take it stops the run, also one that waits and has nothing to record. A clock that jumped is noted.
+        A database that does not take it stops the run, also one that waits and has nothing to record, and so does one that has fallen back
+        behind what the journal knows. A clock that jumped is noted.
         """
         clocks = ClockWatch()
         while True:
             if told := clocks.look():
                 diary.get("run").warning("run.clock_jumped", detail=told)
-            await asyncio.sleep(_BEAT_EVERY_S)
+            await asyncio.sleep(_BEAT_EVERY_S if member is None else member.signs_every_s)
             try:
-                await asyncio.wrap_future(self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now())))
+                if member is None:
+                    await asyncio.wrap_future(self.thread.call(lambda c: runs.beat(c, run_id, at=SystemClock().now())))
+                else:
+                    await member.sign()
+                await asyncio.to_thread(self._mark, journal)
             except StoreAwayError:
                 continue  # it may come back; whoever has something to record waits for it
-            except StoreError as error:
-                bearing.may_ask = False
-                bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
-                bearing.wake.set()
+            except LeaseLostError as error:
+                engine.leave(error)
                 return
-            await asyncio.to_thread(self._mark, journal)
+            except StoreError as error:
+                engine.bearing.may_ask = False
+                engine.bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
+                engine.bearing.wake.set()
+                return
 
     async def _remember(self, vendor: str, engine: Engine) -> None:
         """Write down from time to time how much the vendor is found to bear: a run that dies leaves what it found."""
@@ -251,8 +290,8 @@ class Shift:
                 await asyncio.wrap_future(self.thread.call(lambda c: paces.keep(c, vendor, found, at=at)))
 
     def _mark(self, journal: OrderJournal) -> None:
-        """Note in the journal how far the database has come."""
-        with suppress(FileError, StoreError):  # whether disk and database work is found out by the next order
+        """Note in the journal how far the database has come; raise StoreError when that is less than before."""
+        with suppress(FileError, StoreAwayError):  # whether disk and database work is found out by the next order
             journals.mark(self.thread, journal)
 
     @property

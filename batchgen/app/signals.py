@@ -28,6 +28,17 @@ def draining(interrupt: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, lambda *_: None)
 
 
+def awaited(seconds: float) -> int | None:
+    """Wait that long for a signal that ends the process; give its number, or None when none came."""
+    heeded = _heeded()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, heeded)
+    try:
+        told = signal.sigtimedwait(heeded, seconds)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return None if told is None else told.si_signo
+
+
 def heed_again() -> None:
     """Let signals end the process as they do any other; called where a run may also have failed before ``draining``."""
     for number in _heeded():

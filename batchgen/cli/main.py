@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "plan": ("planning", "Show what a run would order, and what it would cost."),
     "run": ("running", "Plan, save and work until nothing is left; again = resume."),
     "resume": ("running", "Work on from the stored plan; the manifest is not needed."),
+    "work": ("running", "Join the pool of workers on a shared database."),
     "status": ("reading", "Counts, money and what needs a decision."),
     "jobs": ("reading", "List jobs."),
     "show": ("reading", "One job's whole story."),

@@ -165,6 +165,56 @@ def resume(
     return _work(session, name, wishes)
 
 
+@command(
+    "work",
+    examples=[
+        "batchgen --db postgresql://studio@db/jobs work",
+        "batchgen --db postgresql://studio@db/jobs work --batch poster-study --drain",
+        "batchgen work --max-in-flight 16 --metrics-file work.prom",
+    ],
+)
+@click.option("--batch", metavar="NAME", help="Work on this batch alone; else on the oldest that has something to do.")
+@click.option("--max-in-flight", metavar="N", type=click.IntRange(1), help="Have at most so many tasks alive, whatever the share.")
+@click.option("--drain", "drains", is_flag=True, help="End when nothing is left, instead of waiting for more.")
+@click.option(
+    "--lease",
+    "lease_s",
+    metavar="SECONDS",
+    type=click.FloatRange(4.0, 86_400.0),
+    help="Be taken for dead after so long without a sign; by default the time that an order may take, and a minute.",
+)
+@AMBIGUOUS_COST
+@ALLOW_UNPRICED
+@HEARTBEAT
+@METRICS
+@pass_session
+def work(
+    session: Session,
+    batch: str | None,
+    max_in_flight: int | None,
+    drains: bool,
+    lease_s: float | None,
+    max_ambiguous_cost: str | None,
+    allow_unpriced: bool,
+    heartbeat_file: Path | None,
+    metrics_file: Path | None,
+) -> int:
+    """Join the pool of workers on a PostgreSQL database, and work on stored batches until told to stop.
+
+    Any number of machines may do so: `plan --save` stores work from anywhere, limits and budgets hold for all together, and what a
+    worker leaves that dies the others go on with. Ctrl-C or SIGTERM drains this one; `stop` ends all of a batch, or one.
+    """
+    from batchgen.app import runs
+    from batchgen.app.working import Worker
+    from batchgen.cli.view import watching
+
+    signs = runs.SignFiles(heartbeat=heartbeat_file, metrics=metrics_file)
+    besides = runs.Wishes(allow_unpriced=allow_unpriced, signs=signs, most_in_flight=max_in_flight, lease_s=lease_s)
+    wishes = runs.wishes(budget=None, until=None, ambiguous_cost=max_ambiguous_cost, besides=besides)
+    watch = partial(watching, color=session.settings.color)
+    return Worker(settings=session.settings, wishes=wishes, batch=batch, drains=drains, watch=watch, say_end=say_end).work()
+
+
 def _agreed(outcome: "Outcome", *, asks: bool) -> bool:
     """Show what became of the rows that were tried; ask whether the rest should follow, or else judge by what speaks against it."""
     from batchgen.app.trying import HEAD

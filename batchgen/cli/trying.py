@@ -8,19 +8,27 @@ from batchgen.cli import output
 from batchgen.cli.command import command
 
 
-@command("demo", examples=["batchgen demo", "batchgen demo --dir /tmp/look-at-this --jobs 60"])
+@command("demo", examples=["batchgen demo", "batchgen demo --dir /tmp/look-at-this --jobs 60", "batchgen demo --machines 3"])
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=Path("batchgen-demo"), show_default=True, help="New folder for it."
 )
 @click.option("--jobs", type=click.IntRange(8, 400), default=48, show_default=True, help="Images to order from the simulator.")
-def demo(folder: Path, jobs: int) -> int:
+@click.option(
+    "--machines",
+    metavar="N",
+    type=click.IntRange(2, 8),
+    help="Play it with so many workers on a PostgreSQL server of its own (extra 'machines').",
+)
+def demo(folder: Path, jobs: int, machines: int | None) -> int:
     """Run a whole batch against the embedded simulator; it is killed in the middle, resumed, and verified.
 
     Needs no key and no network. The simulator bills like a vendor, so that its own ledger can be held against ours.
     """
-    from batchgen.app.demo import play
+    from batchgen.app.demos import many_machines, one_machine
 
-    return play(folder, jobs=jobs, say=click.echo)
+    if machines is not None:
+        return many_machines.play(folder, jobs=jobs, machines=machines, say=click.echo)
+    return one_machine.play(folder, jobs=jobs, say=click.echo)
 
 
 @command("init", examples=["batchgen init", "batchgen init nights --from prompts.csv"])

@@ -14,6 +14,7 @@
     │   ├── StaleJobError         somebody else moved the job first; nothing was written
     │   ├── BudgetReachedError    the reservation does not fit under the cap; nothing was written  exit 5
     │   ├── LockedError           another runner holds the database                               exit 8
+    │   ├── LeaseLostError        this run was taken for dead: its work is others' now             exit 8
     │   └── SchemaError           the database is newer, foreign or damaged
     ├── FileError                 look at the disk                                                exit 7
     │   ├── BadImageError         the bytes are not the image that was ordered; fetch again
@@ -111,6 +112,12 @@ class BudgetReachedError(StoreError):
 
 class LockedError(StoreError):
     """Another runner holds the database."""
+
+    exit_code = Exit.LOCKED
+
+
+class LeaseLostError(StoreError):
+    """The run was silent for too long and was taken for dead; nothing was written, and nothing of its work is its own any more."""
 
     exit_code = Exit.LOCKED
 

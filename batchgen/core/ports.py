@@ -1,6 +1,6 @@
 """The Protocols through which the layers see each other. Each has one real implementation and a contract suite."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,13 +145,22 @@ class Ledger(Protocol):
         """
 
     def claim(self, *, limit: int, now: datetime, skip: frozenset[int], full_models: frozenset[str]) -> "Future[list[Job]]":
-        """Give up to ``limit`` planned jobs that are due, in running order, without those in ``skip`` and those of ``full_models``."""
+        """Take in hand up to ``limit`` planned jobs that are due, in running order, without those in ``skip`` and those of ``full_models``.
+
+        Those claimed before that are not in ``skip`` go back.
+        """
 
     def next_due(self, *, without: frozenset[str] = frozenset()) -> "Future[datetime | None]":
         """Say when the earliest waiting planned job is due, without those of some models; None when none is planned."""
 
     def live(self) -> "Future[list[Job]]":
-        """Give every job that is submitting, submitted or rendered, oldest first."""
+        """Give every job that is submitting, submitted or rendered, but for those in another run's hands, oldest first.
+
+        They are in this run's hands then.
+        """
+
+    def orphans(self) -> "Future[list[Job]]":
+        """Take in hand the live jobs that no run has in its hands, such as those of one that died, and give them, oldest first."""
 
     def doubtful(self) -> "Future[list[Job]]":
         """Give every ambiguous job, the one that was ordered first at the head."""
@@ -198,7 +207,10 @@ class Journal(Protocol):
         """Note what became of an order, before the job table is told; raise FileError."""
 
     def settled(self, attempt_id: int) -> Settled | None:
-        """Give what is known of the answer to an order that the job table holds open."""
+        """Give what is known of the answer to an order that the job table holds open; raise FileError."""
+
+    def recall(self, attempt_ids: Collection[int]) -> Mapping[int, Settled]:
+        """Give what is known of these orders, in the journals of other runs too; raise FileError."""
 
     def recorded(self, attempt_id: int) -> None:
         """Note that the job table knows the order's outcome."""

@@ -43,9 +43,12 @@ class Request:
     actor: str
     asked_at: datetime
     taken_at: datetime | None = None
+    run_id: int | None = None
+    """The run that is meant; None for all."""
 
     def __str__(self) -> str:
-        return f"{self.actor}, {at_local(self.asked_at)}: {self.kind} {self.argument}".rstrip()
+        whose = "" if self.run_id is None else f" (run {self.run_id})"
+        return f"{self.actor}, {at_local(self.asked_at)}: {self.kind} {self.argument}".rstrip() + whose
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One run at a time in an output folder, whichever database it works from: two would remove each other's temporary files."""
+"""One job database at a time in an output folder: the runs of two would remove each other's temporary files."""
 
 import errno
 import fcntl
@@ -15,8 +15,8 @@ _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold an output folder, made if it is missing, until the block ends or the process dies.
+def held(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
+    """Hold an output folder, made if it is missing, until the block ends or the process dies; ``is_shared`` with others that share it too.
 
     The lock lies on the folder itself, so that nothing is left in it; where the file system knows no locks there is none. Raises
     LockedError when another process holds the folder, FileError when it cannot be made or opened.
@@ -26,17 +26,20 @@ def held(folder: Path) -> Iterator[None]:
         descriptor = os.dup(opened)
     try:
         with disk_errors("lock", root, ""):
-            _lock(descriptor, root.path)
+            if not locked(descriptor, is_shared=is_shared):
+                raise LockedError(f"another run is storing its images in {root.path}; give one of the two another output.dir")
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def locked(descriptor: int, *, is_shared: bool = False) -> bool:
+    """Lock an open file or folder for as long as it is open; say no when another process holds it, yes where there are no locks."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise LockedError(f"another run is storing its images in {path}; give one of the two another output.dir") from error
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+    return True

@@ -4,7 +4,9 @@ Theory of operation. The job table is the truth; the journal is for the two case
 accepted task id (full disk, lost connection) finds it here at the next start. And a table that knows less than the journal is an older
 copy, which would buy again what was bought since: the start refuses it.
 
-Each database has a file of its own, ``.batchgen-{first 8 of its id}.journal``. A line is a CRC-32 and a JSON object: ``mark`` (how far the
+Each database has a file of its own, ``.batchgen-{first 8 of its id}.journal``, and where several runs of one database share the folder
+each run has one: the first that no other process holds (``-2``, ``-3``, ...). What a dead run wrote, all others read. A line is a CRC-32
+and a JSON object: ``mark`` (how far the
 database had come), ``intent`` (an order that goes out next) or ``outcome`` (what became of it). Room for the outcome is allocated before
 an intent is written, so that an answer finds its place on a full disk. Lines reach the kernel at once and survive any death of the
 process; they are forced to the disk only when the table has refused a fact, since otherwise its own commit follows at once. Whatever
@@ -21,14 +23,16 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Final
 
-from batchgen.core.errors import FileError
+from batchgen.core.errors import FileError, StoreError
 from batchgen.core.jobs import JobKey
 from batchgen.core.money import Micros
 from batchgen.core.ports import Intent, Settled
 from batchgen.core.states import Outcome
+from batchgen.files import folderlock
 from batchgen.files.folders import Root, disk_errors, move_new, open_new, open_regular, sync, write_all
 
 LIMIT_BYTES: Final = 8 * 1024 * 1024
@@ -79,22 +83,33 @@ class History:
         return bool(self.marks) and self.marks[0][0] <= here
 
 
-def name_of(database: str) -> str:
-    """Name the journal of the database with that id."""
-    return f"{_PREFIX}{database[:8]}{_SUFFIX}"
+def name_of(database: str, number: int = 1) -> str:
+    """Name the journals of the database with that id."""
+    return f"{_PREFIX}{database[:8]}{_SUFFIX}" if number == 1 else f"{_PREFIX}{database[:8]}-{number}{_SUFFIX}"
 
 
 def is_shared(folder: Path, database: str) -> bool:
     """Say whether another database has worked in the folder."""
-    return any(path.name != name_of(database) for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+    return bool({path.name for path in folder.glob(f"{_PREFIX}*{_SUFFIX}")} - set(names_in(folder, database)))
 
 
-def read(folder: Path, database: str, *, only: Collection[int] | None = None) -> History:
-    """Give what the journal of a database holds, empty when there is none; raise FileError when the disk refuses.
+def names_in(folder: Path, database: str) -> list[str]:
+    """Name the journals that a database has in the folder; the first one whether or not it is there."""
+    others = (path.name for path in folder.glob(f"{_PREFIX}{database[:8]}-*{_SUFFIX}"))
+    return [name_of(database), *sorted(others)]
+
+
+def read_all(folder: Path, database: str, *, only: Collection[int] | None = None) -> list[History]:
+    """Give what every journal of a database in the folder holds, those of runs at work included; raise FileError."""
+    return [read(folder, database, name=name, only=only) for name in names_in(folder, database)]
+
+
+def read(folder: Path, database: str, *, name: str = "", only: Collection[int] | None = None) -> History:
+    """Give what the first journal of a database holds, or the one of that name, empty when there is none; raise FileError.
 
     ``only`` are the orders wanted, where not all are: a full journal tells of 25,000.
     """
-    name = name_of(database)
+    name = name or name_of(database)
     root = Root(folder)
     with disk_errors("read", root, name):
         try:
@@ -121,19 +136,23 @@ class OrderJournal:
         """
         self._database: Final = database
         self._root: Final = Root(folder)
-        self._name: Final = name_of(database)
         self._gate: Final = threading.Lock()
-        history = read(folder, database, only=open_orders)
-        self._open: Final = {entry.intent.attempt_id: entry for entry in history.entries}
-        self._end = history.end
         self._allocated = 0
-        with disk_errors("open", self._root, self._name), self._root.opened(create=True) as place:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._descriptor = os.open(self._name, flags, 0o600, dir_fd=place)
-            os.ftruncate(self._descriptor, self._end)  # half a line of a death in mid-write goes
-            self._allocate(_CHUNK_BYTES)
-            sync(place)
-        self._append(_mark_line(database, mark))
+        self._mark = mark
+        with disk_errors("open", self._root, name_of(database)), self._root.opened(create=True) as place:
+            self._name, self._descriptor = _first_free(place, database)
+        try:
+            history = read(folder, database, name=self._name, only=open_orders)
+            self._open: Final = {entry.intent.attempt_id: entry for entry in history.entries}
+            self._end = history.end
+            with disk_errors("open", self._root, self._name), self._root.opened() as place:
+                os.ftruncate(self._descriptor, self._end)  # half a line of a death in mid-write goes
+                self._allocate(_CHUNK_BYTES)
+                sync(place)
+            self._append(_mark_line(database, mark))
+        except BaseException:
+            os.close(self._descriptor)
+            raise
 
     @property
     def path(self) -> Path:
@@ -154,10 +173,16 @@ class OrderJournal:
             self._append(_outcome_line(attempt_id, settled))
 
     def settled(self, attempt_id: int) -> Settled | None:
-        """Give what the journal knows of the answer to an order that the job table holds open."""
+        """Give what this journal knows of the answer to an order, or another run's in the same folder; raise FileError."""
         with self._gate:
             entry = self._open.get(attempt_id)
-        return None if entry is None else entry.settled
+        return entry.settled if entry is not None and entry.settled is not None else self.recall([attempt_id]).get(attempt_id)
+
+    def recall(self, attempt_ids: Collection[int]) -> dict[int, Settled]:
+        """Give what is known of these orders in any journal of the database in this folder; raise FileError."""
+        histories = read_all(self._root.path, self._database, only=attempt_ids) if attempt_ids else []
+        entries = (entry for history in histories for entry in history.entries)
+        return {entry.intent.attempt_id: entry.settled for entry in entries if entry.settled is not None}
 
     def recorded(self, attempt_id: int) -> None:
         """Note that the job table knows the order's outcome."""
@@ -177,8 +202,15 @@ class OrderJournal:
     def mark(self, mark: Mark, *, still_open: frozenset[int]) -> None:
         """Note durably how far the database has come, and begin anew when the journal has grown long.
 
-        ``still_open`` are the open orders at an instant before the database was asked; raises FileError.
+        ``still_open`` are the open orders at an instant before the database was asked. Raises FileError, and StoreError when the database
+        has fallen behind an earlier mark: a server that was put back, or took the place of another, has lost what was recorded.
         """
+        if mark < self._mark:
+            raise StoreError(
+                f"the database has fallen back to run {mark.run}, event {mark.event}, from run {self._mark.run}, event {self._mark.event}: "
+                f"it is an older copy of itself; nothing is ordered on it until it is put right ({self.path} tells what it lacks)"
+            )
+        self._mark = mark
         with self._gate:
             line = _mark_line(self._database, mark)
             if self._end > LIMIT_BYTES:
@@ -222,21 +254,48 @@ class OrderJournal:
 
 
 def start_over(folder: Path, database: str, mark: Mark) -> None:
-    """Put a journal that holds nothing but the mark in the place of the former one; raise FileError.
+    """Put journals that hold nothing but the mark in the place of the former ones; raise FileError.
 
-    The former one stays beside it under a name of its own: it may name tasks that found no place in the database.
+    The former ones stay beside them under names of their own: they may name tasks that found no place in the database.
     """
-    root, name = Root(folder), name_of(database)
-    with disk_errors("write", root, name), root.opened(create=True) as place:
-        with suppress(FileNotFoundError, FileExistsError):
-            move_new(place, name, f"{name}.{mark.run}-{mark.event}")
-        os.close(_replaced(place, name, _mark_line(database, mark)))
+    root = Root(folder)
+    for name in names_in(folder, database):
+        with disk_errors("write", root, name), root.opened(create=True) as place:
+            with suppress(FileNotFoundError, FileExistsError):
+                move_new(place, name, f"{name}.{mark.run}-{mark.event}")
+            os.close(_replaced(place, name, _mark_line(database, mark)))
+
+
+def _first_free(place: int, database: str) -> tuple[str, int]:
+    """Open the first journal that no other process holds, making it if it is missing; give its name and its descriptor.
+
+    The lock lies on the file itself and dies with the process; where the file system knows none, the first journal is taken.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    for name in (name_of(database, number) for number in count(1)):
+        descriptor = os.open(name, flags, 0o600, dir_fd=place)
+        try:
+            if folderlock.locked(descriptor) and _is_named(place, name, descriptor):
+                return name, descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise AssertionError("unreachable")
+
+
+def _is_named(place: int, name: str, descriptor: int) -> bool:
+    """Say whether the name still leads to the open file: its owner may have begun anew meanwhile."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.stat(name, dir_fd=place, follow_symlinks=False), os.fstat(descriptor))
+    return False
 
 
 def _replaced(place: int, name: str, text: bytes) -> int:
     """Put a whole journal in the place of the former one, in one step and durably; give its descriptor."""
     descriptor = open_new(place, name + _TEMP)
     try:
+        folderlock.locked(descriptor)
         write_all(descriptor, text)
         os.fsync(descriptor)
         os.rename(name + _TEMP, name, src_dir_fd=place, dst_dir_fd=place)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select
 
 from batchgen.core import events as e
 from batchgen.core.reconciling import REFUNDS_TAKE, Evidence, Use
@@ -14,8 +14,11 @@ from batchgen.store.effects import POLICY
 _A, _J, _R, _V = s.attempt.c, s.job.c, s.run.c, s.event.c
 
 
-def evidence(connection: Connection, *, batch_id: int) -> Evidence | None:
-    """Say what the table tells of the time since the run that sent the oldest order in doubt; None when no order is in doubt."""
+def evidence(connection: Connection, *, batch_id: int, run_id: int | None = None) -> Evidence | None:
+    """Say what the table tells of the time since the run that sent the oldest order in doubt; None when no order is in doubt.
+
+    Another run at work, whoever asks by ``run_id``, uses the key as well.
+    """
     orders = s.attempt.join(s.job, _J.id == _A.job_id)
     in_doubt = (_J.batch_id == batch_id, _J.state == literal_column(f"'{State.AMBIGUOUS.value}'"), _A.id == _J.attempt_id)
     count, first_run = connection.execute(select(func.count(), func.min(_A.run_id)).select_from(orders).where(*in_doubt)).one()
@@ -25,6 +28,7 @@ def evidence(connection: Connection, *, batch_id: int) -> Evidence | None:
     since: datetime = run["started_at"]
     mine = (_J.batch_id == batch_id, _A.run_id >= first_run, _A.outcome == Outcome.ACCEPTED.value)
     lasting = (*mine, _J.state != State.FAILED.value, ~_A.superseded)
+    at_work = and_(_R.ended_at.is_(None), _R.lease_until.is_not(None), _R.id != (run_id or 0))
     unfinished = (_J.batch_id == batch_id, _J.state == literal_column(f"'{State.SUBMITTED.value}'"))
     unpriced = connection.scalar(select(func.count()).select_from(orders).where(*lasting, _A.cost_micros.is_(None)))
     explained = connection.scalar(select(func.sum(_A.cost_micros)).select_from(orders).where(*lasting))
@@ -34,7 +38,7 @@ def evidence(connection: Connection, *, batch_id: int) -> Evidence | None:
         doubtful=count,
         explained=int(explained or 0),
         unpriced=int(unpriced or 0),
-        others=bool(connection.scalar(select(func.count()).where(_R.id > first_run, _R.batch_id != batch_id))),
+        others=bool(connection.scalar(select(func.count()).where(_R.id > first_run, or_(_R.batch_id != batch_id, at_work)))),
         unfinished=int(connection.scalar(select(func.count()).where(*unfinished)) or 0),
         failed_before=_last_failure(connection, _V.at > since - REFUNDS_TAKE, _V.at <= since) is not None,
         last_failure=_last_failure(connection, _V.at > since),

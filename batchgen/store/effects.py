@@ -73,6 +73,8 @@ class JobRow:
     regenerated: int
     retired_at: str | None
     attempt: AttemptRow | None
+    run_id: int | None = None
+    """The run that has the job in hand after the change."""
     reason: str = ""
     updated_at: str = ""
 

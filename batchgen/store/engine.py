@@ -7,6 +7,7 @@ SQLite connections run with the driver's own transactions off: a writer's transa
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +28,16 @@ CACHE_KIB: Final = 32_768
 MAX_VALUE_BYTES: Final = 256 * 1024 * 1024
 """No row of ours is near this; a longer one is refused as it is read."""
 OLDEST_POSTGRES: Final = 140_000
+_SERVER_SETTINGS: Final = "-c idle_in_transaction_session_timeout=20000"
+"""A process that is frozen, or cut off, in the middle of a transaction holds rows that all others need: the server ends it."""
+_SERVER_CONNECTION: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word is noticed in half a minute, not in hours."""
 
 Database: TypeAlias = Engine
 """An open job database, for those who pass it on without speaking SQL."""
@@ -55,9 +66,9 @@ def file_of(url: URL) -> Path | None:
 
 
 def place_of(url: URL) -> str:
-    """Name the database in messages, without a password."""
+    """Name the database in messages and commands, without a password."""
     path = file_of(url)
-    return str(path) if path is not None else url.render_as_string(hide_password=True)
+    return str(path) if path is not None else url.set(drivername="postgresql")._replace(password=None).render_as_string()
 
 
 def open_engine(url: str, *, readonly: bool = False) -> Engine:
@@ -145,6 +156,25 @@ def seconds_between(dialect: str, earlier: str, later: str) -> str:
     if dialect == "sqlite":
         return f"((julianday({later}) - julianday({earlier})) * 86400.0)"
     return f"CAST(extract(epoch FROM CAST({later} AS timestamptz) - CAST({earlier} AS timestamptz)) AS double precision)"
+
+
+def is_server(engine: Engine) -> bool:
+    """Say whether other machines may work on the database at the same time."""
+    return engine.dialect.name != "sqlite"
+
+
+def time_of(connection: Connection) -> datetime:
+    """Give the time by the database's clock: that of the server, or of this machine for a file."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    return now.astimezone(UTC)
+
+
+def one_at_a_time(connection: Connection, number: int) -> None:
+    """Let one process at a time go on from here, until its transaction ends; a transaction on SQLite is alone anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID + 2}, {number})")
 
 
 def reading(engine: Engine) -> Engine:
@@ -243,7 +273,15 @@ def _distrust(driver: sqlite3.Connection, path: Path) -> None:
 def _open_postgres(url: URL, *, readonly: bool) -> Engine:
     try:
         options = {"postgresql_readonly": True} if readonly else {}
-        engine = create_engine(url, hide_parameters=True, pool_reset_on_return="rollback", execution_options=options)
+        patience = {name: value for name, value in _SERVER_CONNECTION.items() if name not in url.query}
+        asked = url.query.get("options", "")
+        engine = create_engine(
+            url.difference_update_query(["options"]),
+            hide_parameters=True,
+            pool_reset_on_return="rollback",
+            execution_options=options,
+            connect_args={**patience, "options": f"{asked if isinstance(asked, str) else ' '.join(asked)} {_SERVER_SETTINGS}".strip()},
+        )
     except ModuleNotFoundError as error:
         raise InputError("PostgreSQL needs the extra 'postgres': pip install 'batchgen-cli[postgres]'") from error
 

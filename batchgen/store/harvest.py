@@ -1,13 +1,13 @@
 """What a run has brought home so far, by its events.
 
-No index leads from a run to its events; but events are only ever added, and a database has one run at a time. So they are read backwards
-from the newest, page by page, each in a transaction of its own, until an event of an earlier run is met.
+No index leads from a run to its events; but events are only ever added. So they are read backwards from the newest, page by page, each in a
+transaction of its own, until they are older than the run.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Engine, Row, Select, func, select
@@ -20,6 +20,8 @@ from batchgen.store.queries import LEARN_FROM, look
 _PAGE: Final = 20_000
 _PAGES: Final = 50
 """A million events: more are not looked through for a figure."""
+_LATE: Final = timedelta(minutes=2)
+"""An event may wait so long for its commit: among runs that work at the same time, numbers and instants differ in order."""
 _LATELY: Final = 5_000
 """How many of the newest events tell how it goes."""
 _PROBLEMS: Final = 5
@@ -50,10 +52,11 @@ class Lately:
 def harvest(engine: Engine, run_id: int) -> Harvest | None:
     """Count what a run has saved; None where its events are too many, or lie too far back, to be counted quickly."""
     saved, first = 0, sys.maxsize
+    begun_at: datetime = look(engine, lambda c: c.execute(select(s.run.c.started_at).where(s.run.c.id == run_id)).scalar_one())
     for _ in range(_PAGES):
         page = _page(engine, run_id, before=first)
         saved += page.saved
-        if page.first is None or (page.oldest_run is not None and page.oldest_run < run_id):
+        if page.first is None or (page.oldest_run is not None and page.oldest_run < run_id and page.oldest_at < begun_at - _LATE):
             return Harvest(saved=saved, durations=_durations(engine, run_id, since=page.first or first))
         first = page.first
     return None
@@ -76,10 +79,13 @@ def lately(engine: Engine, run_id: int) -> Lately:
 
 def _page(engine: Engine, run_id: int, *, before: int) -> Row[Any]:
     """Look through the page of events before one: the run's jobs that were saved, the first event, the earliest run."""
-    page = select(_E.id, _E.run_id, _E.event).where(_E.id < before).order_by(_E.id.desc()).limit(_PAGE).subquery().c
+    page = select(_E.id, _E.run_id, _E.event, _E.at).where(_E.id < before).order_by(_E.id.desc()).limit(_PAGE).subquery().c
     is_saved = (page.run_id == run_id) & (page.event == _SAVED)
     facts = select(
-        func.count().filter(is_saved).label("saved"), func.min(page.id).label("first"), func.min(page.run_id).label("oldest_run")
+        func.count().filter(is_saved).label("saved"),
+        func.min(page.id).label("first"),
+        func.min(page.run_id).label("oldest_run"),
+        func.min(page.at).label("oldest_at"),
     )
     return look(engine, lambda c: c.execute(facts).one())
 

@@ -1,27 +1,23 @@
-"""One runner a database: a file lock beside an SQLite file, an advisory lock on a server. Both die with their process."""
+"""One runner a database, where the database is a file: a lock beside it that dies with its process. A server has many (see ``runs``)."""
 
 from types import TracebackType
 from typing import Final, Self
 
 from filelock import BaseFileLock, FileLock, Timeout
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 from batchgen.core.errors import LockedError, StoreError
 from batchgen.store import runs
 from batchgen.store.engine import file_of, open_engine, place_of, reading
 from batchgen.store.faults import translated
 
-ADVISORY_KEY: Final = 0x62676E31
-
 
 class RunLock:
-    """Holds the right to run on a database, from ``acquire`` (or ``with``) to ``release``."""
+    """Holds the right to run on a database file, from ``acquire`` (or ``with``) to ``release``; on a server it holds nothing."""
 
     def __init__(self, url: str) -> None:
         self._url: Final = url
         self._file: BaseFileLock | None = None
-        self._engine: Engine | None = None
-        self._connection: Connection | None = None
 
     def acquire(self) -> None:
         """Take the lock at once, or raise LockedError with the holder's host and pid."""
@@ -29,21 +25,16 @@ class RunLock:
         path = file_of(engine.url)
         try:
             with translated(place_of(engine.url)):
-                taken = self._take_server(engine) if path is None else self._take_file(f"{path}.lock")
-                if not taken:
+                if path is not None and not self._take_file(f"{path}.lock"):
                     raise LockedError(f"another process is already running on {place_of(engine.url)}{_holder(engine)}")
         finally:
-            if self._connection is None:
-                engine.dispose()
+            engine.dispose()
 
     def release(self) -> None:
         """Give the lock back; safe to call twice."""
         if self._file is not None:
             self._file.release()
-        if self._connection is not None and self._engine is not None:
-            self._connection.close()
-            self._engine.dispose()
-        self._file = self._connection = self._engine = None
+        self._file = None
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -61,17 +52,6 @@ class RunLock:
         except OSError as error:
             raise StoreError(f"the lock file cannot be used: {path}: {error.strerror}") from error
         self._file = lock
-        return True
-
-    def _take_server(self, engine: Engine) -> bool:
-        """Lock for the life of one connection; its transaction is ended, so that it holds back no clean-up on the server."""
-        connection = engine.connect()
-        taken = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}))
-        connection.commit()
-        if not taken:
-            connection.close()
-            return False
-        self._engine, self._connection = engine, connection
         return True
 
 

@@ -7,15 +7,21 @@ change of a view comes with a (possibly empty) revision.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from batchgen.core.errors import SchemaError
 from batchgen.store import schema, views
 from batchgen.store.backup import backup
-from batchgen.store.engine import brand, file_of, open_engine, parse, place_of
+from batchgen.store.engine import brand, file_of, open_engine, parse, place_of, time_of
 from batchgen.store.faults import translated
+from batchgen.store.instants import from_text
+
+_SILENCE: Final = timedelta(seconds=60)
+"""A worker of any version leaves a sign of life more often."""
 
 
 def revisions(migrations_dir: Path) -> list[str]:
@@ -55,6 +61,7 @@ def upgrade(url: str, migrations_dir: Path) -> Path | None:
     found = _known(url, migrations_dir)
     if found == head(migrations_dir):
         return None
+    _refuse_workers(url, found, migrations_dir)
     copy = _copy(url, found)
     engine = open_engine(url)
     try:
@@ -67,6 +74,22 @@ def upgrade(url: str, migrations_dir: Path) -> Path | None:
     finally:
         engine.dispose()
     return copy
+
+
+def _refuse_workers(url: str, found: str | None, migrations_dir: Path) -> None:
+    """Raise SchemaError while workers of the older schema are at work on a server: it would change under their hands."""
+    if found is None or file_of(parse(url)) is not None:
+        return
+    query = text("SELECT id, host, tool_version, heartbeat_at FROM run WHERE ended_at IS NULL ORDER BY id")
+    with _looking(url) as connection:
+        now = time_of(connection)
+        alive = [row for row in connection.execute(query) if now - from_text(row.heartbeat_at) <= _SILENCE]
+    if alive:
+        names = ", ".join(f"run {row.id} on {row.host}, batchgen {row.tool_version}" for row in alive)
+        raise SchemaError(
+            f"{place_of(parse(url))} has the older schema {found}, and is in use ({names}): let those workers end first "
+            f"(batchgen stop, with their version), then this one brings the schema to {head(migrations_dir)}"
+        )
 
 
 @contextmanager

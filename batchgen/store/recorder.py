@@ -19,7 +19,8 @@ from batchgen.core.errors import BatchgenError, BudgetReachedError, IllegalTrans
 from batchgen.core.jobs import Change, Recorded
 from batchgen.core.limits import Cap
 from batchgen.core.machine import advance
-from batchgen.core.states import State
+from batchgen.core.states import LIVE, State
+from batchgen.store import runs
 from batchgen.store.bulk import Cells
 from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName, detail_of, follow, require_order
 from batchgen.store.instants import to_text
@@ -41,8 +42,11 @@ class Recorder:
     def __call__(self, connection: Connection, changes: Sequence[Change]) -> list[Recorded | BatchgenError]:
         """Record what can be recorded and give each change its result or its error, in order; the caller commits.
 
-        Raises StoreError when a row moved since it was read; the caller must roll back.
+        Raises StoreError when a row moved since it was read, LeaseLostError when the process was taken for dead; the caller must roll
+        back.
         """
+        if self._run_id is not None:
+            runs.require_alive(connection, self._run_id)
         group = _Group(connection, changes, run_id=self._run_id)
         results = [group.take(change) for change in changes]
         group.write(connection, self._sql)
@@ -109,6 +113,7 @@ class _Group:
         if job.attempt is not None:
             self._book(job, job.attempt, -1)
         follow(job, attempt, change if event is change.event else replace(change, event=event), after)
+        job.run_id = self._run_id if after in LIVE else None
         if attempt is not None:
             self._book(job, attempt, 1)
         self._totals[job.batch_id, before] -= 1

@@ -38,6 +38,7 @@ _JOB_SET: Final = (
     "not_sent",
     "regenerated",
     "attempt_id",
+    "run_id",
     "retired_at",
     "updated_at",
 )
@@ -134,7 +135,7 @@ class Statements:
         rows = [
             (
                 job.state.value, job.version, job.reason, job.next_at, job.attempts, job.unproven, job.not_sent, job.regenerated,
-                None if job.attempt is None else job.attempt.id, job.retired_at, job.updated_at, job.id, version,
+                None if job.attempt is None else job.attempt.id, job.run_id, job.retired_at, job.updated_at, job.id, version,
             )
             for job, version in jobs
         ]  # fmt: skip

@@ -135,6 +135,7 @@ job: Final = Table(
     Column("not_sent", Integer, nullable=False, server_default="0", comment="times this order provably stayed here"),
     Column("regenerated", Integer, nullable=False, server_default="0", comment="purchases repeated by policy"),
     Column("attempt_id", Id, comment="current attempt; empty while planned"),
+    Column("run_id", Id, comment="run that has it in hand; empty: whoever comes first"),
     Column("retired_at", Instant, comment="when the manifest stopped asking for it"),
     Column("planned_at", Instant, nullable=False, comment="when the row was planned: its implicit first event"),
     Column("updated_at", Instant, nullable=False, comment="instant of its last event or relabelling"),
@@ -156,6 +157,9 @@ JOB_PLANNED_INDEX: Final = _while("planned", job.c.batch_id, job.c.position, job
 
 for _state in ("submitting", "ambiguous", "submitted", "rendered", "failed"):
     _while(_state, job.c.batch_id, job.c.id)
+
+_in_hand = text("run_id IS NOT NULL")
+Index("ix_job_run_id", job.c.run_id, sqlite_where=_in_hand, postgresql_where=_in_hand)
 
 _waiting = text("state = 'planned' AND next_at IS NOT NULL")
 Index("ix_job_next_at", job.c.batch_id, job.c.next_at, sqlite_where=_waiting, postgresql_where=_waiting)
@@ -258,6 +262,8 @@ run: Final = Table(
     Column("balance_after", BigInteger, comment="vendor's balance in micros at the end"),
     Column("used_before", BigInteger, comment="micros used at start, as the vendor told"),
     Column("used_whose", Text, comment="key | account: whose use that was"),
+    Column("lease_until", Instant, comment="until when it may be silent, by the server's clock; empty on SQLite"),
+    Column("key_name", Text, nullable=False, server_default="", comment="variable of the API key that it orders with"),
     comment="one process",
 )
 
@@ -271,6 +277,7 @@ command: Final = Table(
     Column("actor", Text, nullable=False, comment="operator:<login>"),
     Column("created_at", Instant, nullable=False, comment="when it was asked"),
     Column("taken_at", Instant, comment="when a run took it"),
+    Column("run_id", Id, comment="for this run alone; empty: for all"),
     comment="requests to a running process from another shell",
 )
 
@@ -296,6 +303,27 @@ pace: Final = Table(
     Column("updated_at", Instant, nullable=False, comment="when that was last so"),
     PrimaryKeyConstraint("vendor", "model"),
     comment="how much a vendor was found to bear: where the next run starts",
+)
+
+share: Final = Table(
+    "share",
+    metadata,
+    Column("run_id", Id, ForeignKey("run.id"), nullable=False, comment="whose share"),
+    Column("model", Text, nullable=False, comment="of which model's limits; empty: of those of all together"),
+    Column("in_flight", Integer, comment="tasks that it may have, or has, alive; empty where that is found"),
+    Column("submits_per_s", Float, comment="orders a second that it may send; empty where there is no limit"),
+    PrimaryKeyConstraint("run_id", "model"),
+    comment="how the runs of a batch divide its limits: together they never exceed them",
+)
+
+gate: Final = Table(
+    "gate",
+    metadata,
+    Column("vendor", Text, nullable=False, comment="dialect, address and key"),
+    Column("shut_until", Instant, nullable=False, comment="no order goes out before, by the database's clock"),
+    Column("why", Text, nullable=False, comment="what the vendor said"),
+    PrimaryKeyConstraint("vendor"),
+    comment="vendors that some run was told to leave alone for a while",
 )
 
 edge: Final = Table(

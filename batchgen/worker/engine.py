@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from batchgen.core.errors import FileError, StopRunError, StoreError
+from batchgen.core.errors import FileError, LeaseLostError, StopRunError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.jobs import Job
 from batchgen.core.ports import Ledger
@@ -46,6 +46,7 @@ class Engine:
     left_orders_open: bool = False
     """Whether the run was left while orders were under way: their rows stay open for the next start to judge."""
     _leaves: bool = False
+    _adopting: int = 0
     _bug: BaseException | None = None
 
     async def run(self) -> Stop | None:
@@ -88,6 +89,14 @@ class Engine:
         self._cancel(self._follows)
         self.bearing.wake.set()
 
+    def leave(self, error: LeaseLostError) -> None:
+        """Let go of everything: others go on with it. What is under way ends, and is kept in the journal where it was paid for."""
+        self._leaves, self.bearing.may_ask = True, False
+        self.bearing.halt(Stop(exit_code=error.exit_code, reason="lease_lost", message=str(error)))
+        self.hold_back()
+        self._cancel(self._follows)
+        self.bearing.wake.set()
+
     def hold_back(self) -> None:
         """Give up the orders of which nothing is recorded yet and nothing sent; their rows are still planned."""
         self._cancel(self.orderer.preparing)
@@ -99,21 +108,41 @@ class Engine:
         return max((now - followed.ordered_at for followed in tuple(self.agenda.followed())), default=0.0)
 
     async def _take_over(self) -> None:
-        """Pick up what earlier runs left: open orders become ambiguous, tasks are asked after at once, images fetched."""
+        """Pick up what earlier runs left: open orders become ambiguous, tasks are asked after at once, images fetched.
+
+        An order that was taken for lost is none when a journal tells its task: its run died, or was taken for dead, before it could.
+        """
+        for found in await asyncio.wrap_future(self.ledger.live()):
+            await self._adopt(found)
+        for job in await self.steps.recall(await asyncio.wrap_future(self.ledger.doubtful())):
+            await self._adopt(job)
+        await self.doubter.take_over()
+
+    async def adopt_orphans(self) -> None:
+        """Go on with what a run has left that died while this one works."""
+        if self._leaves or self.bearing.stop is not None:
+            return
+        self._adopting += 1
+        try:
+            for found in await asyncio.wrap_future(self.ledger.orphans()):
+                await self._adopt(found)
+        finally:
+            self._adopting -= 1
+            self.bearing.wake.set()
+
+    async def _adopt(self, found: Job) -> None:
         clock = self.steps.clock
         now, wall = clock.monotonic(), clock.now()
-        for found in await asyncio.wrap_future(self.ledger.live()):
-            job = await self.steps.recover(found)
-            if job.state not in LIVE:
-                self._settled(job)
-                continue
-            age_s = (wall - job.submitted_at).total_seconds() if job.submitted_at else 0.0
-            is_alive = job.state is State.SUBMITTED and not job.is_answered
-            followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=is_alive, is_adopted=True)
-            if followed.holds_place:
-                self.orderer.places.adopt(job.model)
-            self.agenda.put(followed, now)
-        await self.doubter.take_over()
+        job = await self.steps.recover(found)
+        if job.state not in LIVE:
+            self._settled(job)
+            return
+        age_s = (wall - job.submitted_at).total_seconds() if job.submitted_at else 0.0
+        is_alive = job.state is State.SUBMITTED and not job.is_answered
+        followed = Followed(job=job, ordered_at=now - max(0.0, age_s), holds_place=is_alive, is_adopted=True)
+        if followed.holds_place:
+            self.orderer.places.adopt(job.model)
+        self.agenda.put(followed, now)
 
     def _settled(self, job: Job) -> None:
         """Count an order that was left open and has been settled without a result."""
@@ -160,6 +189,8 @@ class Engine:
         match error:
             case None:
                 return
+            case LeaseLostError():
+                self.leave(error)
             case StopRunError():
                 self.bearing.halt(Stop(exit_code=error.exit_code, reason=error.reason, message=str(error)))
             case StoreError() | FileError():
@@ -170,7 +201,7 @@ class Engine:
                 self.bearing.halt(Stop(exit_code=Exit.BUG, reason="bug", message=f"unexpected {type(error).__name__}"))
 
     def _is_finished(self) -> bool:
-        if self._orders:
+        if self._orders or self._adopting:
             return False
         if self._leaves:
             return True

@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from batchgen.core.limits import Found, Limits, Pace
 from batchgen.core.retry import Breaker
+from batchgen.core.sharing import Share, paces_of
 from batchgen.worker.lanes import FixedLane, Lane
 from batchgen.worker.pace import FIRST_IN_FLIGHT, FIRST_RATE, MOST_IN_FLIGHT, START_BELOW, Slowness, finding_lane
 
@@ -60,6 +61,15 @@ class Gate:
             self.shut_for_s += until - max(self.shut_until, now)
             self.shut_until, self.why = until, why
 
+    def wish(self, now: float) -> tuple[float, str] | None:
+        """Give for how long the vendor wants to be left alone, and its reason; None where it does not."""
+        return (self.shut_until - now, self.why) if self.is_throttled(now) else None
+
+    def hear(self, now: float, seconds: float) -> None:
+        """Obey a wish of the vendor that another run was told."""
+        if now + seconds > self.shut_until:
+            self.shut(now, seconds, _THROTTLED)
+
     def throttled(self, now: float, *, asked_at: float, retry_after_s: float | None) -> None:
         """Obey ``Retry-After``, or back off from ``initial_s`` up to 120 s, with up to a fifth of positive jitter.
 
@@ -90,6 +100,10 @@ class SubmitGate:
     _doubted_at: deque[float] = field(default_factory=lambda: deque(maxlen=_DOUBTS))
     found: Mapping[str, Found] = field(default_factory=dict)
     """What earlier runs found that the vendor bears, by model; "" stands for all together."""
+    members: int = 1
+    """The runs that share what the vendor bears; each has an even part of it."""
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    """What this run may take of the limits that it shares with others, by model; "" stands for those of all together."""
     _key: Lane = field(init=False)
     _lanes: dict[str, Lane] = field(default_factory=dict)
     _slowness: dict[str, Slowness] = field(default_factory=dict)
@@ -126,11 +140,32 @@ class SubmitGate:
     def keep_to(self, limits: Limits, now: float) -> None:
         """Go on under other limits, also where the number alive was fixed and is to be found now, or the other way round."""
         was_finding, self.limits = self.is_finding, limits
-        if self.is_finding == was_finding:
-            self._key.keep_to(now, **self._ceilings(limits.pace))
-        else:
+        if self.is_finding != was_finding:
             before, self._key = self._key, self._opened("")
             self._key.total, self._key.sent = before.total, before.sent
+        self._keep_to_ceilings(now)
+
+    def divide(self, shares: Mapping[str, Share], members: int, now: float) -> None:
+        """Go on with these shares of the limits, and an even part of what was found, as one of so many runs."""
+        part, self.members, self.shares = self.members / members, members, shares
+        if part != 1.0:
+            for each in (self._key, *self._lanes.values()):
+                each.scale(part)
+        self._keep_to_ceilings(now)
+
+    def held(self) -> dict[str, Share]:
+        """Give what this run may have alive and send of each limit that has a number, or still has of it."""
+        return {model: self._held(model, pace) for model, pace in paces_of(self.limits).items()}
+
+    def _held(self, model: str, pace: Pace) -> Share:
+        lane, share = self._lanes[model] if model else self._key, self.shares.get(model, Share())
+        in_flight = None if pace.in_flight is None else max(lane.total, pace.in_flight if share.in_flight is None else share.in_flight)
+        rate = None if pace.submits_per_s is None else share.submits_per_s or pace.submits_per_s
+        return Share(in_flight=in_flight, submits_per_s=rate)
+
+    def _keep_to_ceilings(self, now: float) -> None:
+        for model, lane in {"": self._key, **self._lanes}.items():
+            lane.keep_to(now, **self._ceilings(model))
 
     def room(self) -> int:
         """Say how many more orders the in-flight limit allows."""
@@ -189,7 +224,7 @@ class SubmitGate:
         """Give what was found, for the next run: of the key, and of each model that was found to be the narrower one."""
         lanes = {"": self._key} | {model: own for model, own in self._lanes.items() if own.was_refused}
         found = {model: own.found(self.found.get(model, Found(in_flight=0.0))) for model, own in lanes.items()}
-        return {model: each for model, each in found.items() if each is not None}
+        return {model: _times(each, self.members) for model, each in found.items() if each is not None}
 
     def told(self) -> str:
         """Say in a few words how much is allowed; nothing where it is fixed."""
@@ -245,17 +280,30 @@ class SubmitGate:
 
     def _opened(self, model: str) -> Lane:
         """Open the lane of a model, or "" of the key: at its fixed limits, a bit below what was found, or low."""
-        pace = self.limits.per_model.get(model, Pace()) if model else self.limits.pace
-        ceilings = self._ceilings(pace)
+        pace = self._pace_of(model)
+        ceilings = self._ceilings(model)
         if pace.in_flight is not None or not self.is_finding:
             return FixedLane(**ceilings)
         found = self.found.get(model)
         first = (inf, inf) if model else (FIRST_IN_FLIGHT, FIRST_RATE)
-        alive = first[0] if found is None else found.in_flight * START_BELOW
-        rate = first[1] if found is None or found.submits_per_s is None else found.submits_per_s * START_BELOW
+        part = START_BELOW / self.members
+        alive = first[0] if found is None else max(1.0, found.in_flight * part)
+        rate = first[1] if found is None or found.submits_per_s is None else found.submits_per_s * part
         return finding_lane(alive=alive, rate=rate, speed=1.0 if found is None else 0.0, **ceilings)
 
-    def _ceilings(self, pace: Pace) -> Ceilings:
-        """Give the most that a lane may ever have alive and send."""
+    def _pace_of(self, model: str) -> Pace:
+        return self.limits.per_model.get(model, Pace()) if model else self.limits.pace
+
+    def _ceilings(self, model: str) -> Ceilings:
+        """Give the most that a lane may ever have alive and send: all that the manifest says, or this run's share of it."""
+        pace, share = self._pace_of(model), self.shares.get(model, Share())
+        in_flight = pace.in_flight if pace.in_flight is None or share.in_flight is None else min(pace.in_flight, share.in_flight)
+        rate = pace.submits_per_s if pace.submits_per_s is None or share.submits_per_s is None else share.submits_per_s
         most = MOST_IN_FLIGHT if self.is_finding else inf
-        return {"most": pace.in_flight or most, "most_rate": pace.submits_per_s or inf}
+        return {"most": most if in_flight is None else in_flight, "most_rate": rate or inf}
+
+
+def _times(found: Found, members: int) -> Found:
+    """Give what all runs together were found to be allowed, when this is the part of one."""
+    rate = found.submits_per_s
+    return Found(in_flight=found.in_flight * members, submits_per_s=None if rate is None else rate * members)

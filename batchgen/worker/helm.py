@@ -1,21 +1,25 @@
 """Let a run follow what an operator asks of it from another shell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from batchgen.core.exits import Exit
-from batchgen.core.steering import NOW, Budget, Deadline, Kind, Limit, Request, at_local, compared, upon
+from batchgen.core.steering import NOW, Budget, Deadline, InFlight, Kind, Limit, Request, at_local, compared, upon
 from batchgen.worker.bearing import Stop
 from batchgen.worker.engine import Engine
 
 
 @dataclass(slots=True, kw_only=True)
 class Helm:
-    """Steers one run. To follow a request twice is the same as once. ``go_on`` is what a person types to end a pause."""
+    """Steers one run. To follow a request twice is the same as once. ``go_on`` is what a person types to end a pause.
+
+    ``narrow`` is told how many tasks this run may have alive of what it shares with others; None for its whole share.
+    """
 
     engine: Engine
     unit: str
     go_on: str
+    narrow: Callable[[int | None], None] = lambda _most: None
 
     def follow(self, request: Request, limits: Sequence[Limit] = ()) -> None:
         """Do what is asked, with an entry in the diary; ``limits`` is a request's argument, read."""
@@ -56,6 +60,9 @@ class Helm:
 
     def _limit(self, request: Request, changes: Sequence[Limit]) -> None:
         """Work under other limits from now on; a run that a limit had stopped goes on if the new one lets it."""
+        if request.run_id is not None:
+            self._narrow(request, changes)
+            return
         bearing, orderer = self.engine.bearing, self.engine.orderer
         before, now = bearing.limits, upon(bearing.limits, changes)
         bearing.limits = self.engine.steps.judge.limits = now
@@ -71,3 +78,11 @@ class Helm:
                     pass
         differs = compared(before, now, self.unit) or "no change"
         bearing.log.warning("run.limited", by=request.actor, asked_at=request.asked_at.isoformat(), detail=differs)
+
+    def _narrow(self, request: Request, changes: Sequence[Limit]) -> None:
+        """Have fewer tasks alive than the share that this run has among others."""
+        for change in changes:
+            if isinstance(change, InFlight):
+                self.narrow(change.most)
+                told = "as many as its share" if change.most is None else f"at most {change.most}"
+                self.engine.bearing.log.warning("run.narrowed", by=request.actor, asked_at=request.asked_at.isoformat(), detail=told)

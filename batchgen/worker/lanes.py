@@ -50,6 +50,9 @@ class Lane(Protocol):
     def pardon(self) -> None:
         """Forget refusals that were about something else."""
 
+    def scale(self, share: float) -> None:
+        """Go on with another part of what was found: others share it from now on, or no more."""
+
     def found(self, before: Found) -> Found | None:
         """Give what was found, for the next run; None for nothing."""
 
@@ -106,6 +109,9 @@ class FixedLane:
         if asked_at >= self._cut_at:
             self._allowed = max(1.0, min(self._allowed, float(self.total)) * _CUT)
             self._cut_at = now
+
+    def scale(self, share: float) -> None:
+        """Keep what the manifest says."""
 
     def pardon(self) -> None:
         """Give all places back."""

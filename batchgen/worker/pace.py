@@ -109,6 +109,12 @@ class Allowance:
             grown = self.value * 2.0 ** (self.speed * step_s / _DOUBLES_IN_S)
         self.value = max(self.value, min(grown, most, self.most))
 
+    def scale(self, share: float) -> None:
+        """Go on with a part of it, or a multiple."""
+        self.value = max(self.least, min(self.most, self.value * share))
+        self.refused = None if self.refused is None else self.refused * share
+        self._levels = deque((level * share for level in self._levels), maxlen=_REFUSALS)
+
     def keep_to(self, most: float) -> None:
         """Go on under another ceiling: at it, where the former one was reached, and else no higher than before."""
         self.value = most if self.value >= self.most and most < math.inf else min(self.value, most)
@@ -200,6 +206,12 @@ class FindingLane:
     def opens_at(self) -> float:
         """Give the instant from which the next order may go out."""
         return max(self._slot, self._waits_until)
+
+    def scale(self, share: float) -> None:
+        """Go on with another part of what was found."""
+        self.alive.scale(share)
+        self.rate.scale(share)
+        self._proven = math.ceil(self._proven * share)
 
     def pardon(self) -> None:
         """Forget refusals that were about something else."""

@@ -35,7 +35,9 @@ class Recorder:
         """
         at = self.clock.now()
         change = Change(job_id=job.id, version=job.version, event=event, at=at, actor=actor)
-        recorded = await asyncio.shield(asyncio.wrap_future(self.ledger.record(change)))
+        recording = asyncio.wrap_future(self.ledger.record(change))
+        recording.add_done_callback(_is_known)
+        recorded = await asyncio.shield(recording)
         self._note(job, event, recorded)
         return follow(job, event, recorded, at=at)
 
@@ -113,3 +115,9 @@ class Recorder:
         is_notable = isinstance(event, e.TaskStalled | e.DriftSeen) or (isinstance(event, e.DownloadDeferred) and event.next_at is None)
         note = self.log.warning if is_setback or is_notable else self.log.info
         note(f"job.{event.word()}", **facts)
+
+
+def _is_known(recording: "asyncio.Future[Recorded]") -> None:
+    """Take note of an error that a cancelled caller will not hear of any more: others that meet it stop the run."""
+    if not recording.cancelled():
+        recording.exception()

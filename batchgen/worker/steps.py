@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from random import Random
@@ -190,6 +190,24 @@ class Steps:
                     await self._off_loop(lambda: self.shelf.drop_answer(job))
             return settled
         return await self.recorder.record_fact(job, self._left_behind(job), actor="recovery")
+
+    async def recall(self, doubtful: list[Job]) -> list[Job]:
+        """Attach the task to every order in doubt whose answer stands in a journal after all, and give those jobs."""
+        orders = {job.attempt_id: job for job in doubtful if job.attempt_id is not None and job.reason != e.REPEATED_TASK}
+        if not orders:
+            return []
+        told = await self._off_loop(lambda: self.recorder.journal.recall(orders.keys()))
+        found = [(orders[attempt_id], settled.task_id) for attempt_id, settled in told.items() if settled.task_id is not None]
+        attached = [await self._attached(job, task_id) for job, task_id in found]
+        return [job for job in attached if job.state is State.SUBMITTED]
+
+    async def _attached(self, job: Job, task_id: str) -> Job:
+        event = e.TaskAttached(reason="journal", detail="the answer came after the run was taken for dead", task_id=task_id)
+        try:
+            job = await self.recorder.record(job, event, actor="recovery")
+        except (StaleJobError, InputError):  # somebody has decided meanwhile, or the task has its order already
+            return job
+        return replace(job, task_id=task_id, submitted_at=self.clock.now())
 
     def _left_behind(self, job: Job) -> e.Event:
         """Give the event for an open order of a dead run, by what the journal knows of it."""

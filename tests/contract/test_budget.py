@@ -17,6 +17,7 @@ from batchgen.core.errors import BudgetReachedError, StaleJobError
 from batchgen.core.jobs import Change
 from batchgen.core.limits import Cap
 from batchgen.core.money import Micros
+from batchgen.store import runs
 from batchgen.store.engine import open_engine
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.writer import DatabaseThread
@@ -59,7 +60,9 @@ def _claim(table: Table, seed: int) -> Counter[str]:
     random, seen, refused = Random(seed), Counter[str](), 0
     engine = open_engine(table.url)
     with closing(DatabaseThread(engine)) as thread:
-        ledger = SqlLedger(thread, batch_id=table.batch_id, run_id=table.run_id)
+        process = runs.Process(host="night-1", pid=seed, boot_id="b00t", tool_version="0.1.0")
+        begun = thread.call(lambda c: runs.start(c, batch_id=table.batch_id, process=process, at=START, lease_s=600.0))
+        ledger = SqlLedger(thread, batch_id=table.batch_id, run_id=begun.result())
         while refused < 40:
             page = ledger.claim(limit=20, now=START + timedelta(days=1), skip=frozenset(), full_models=frozenset()).result()
             if not page:

@@ -50,8 +50,11 @@ def _opened(database: Path) -> sqlite3.Connection:
 
 def audit(database: Path, charges: Sequence[Row]) -> Findings:
     """Compare the attempts of a finished database with the charges for its prompts, and its files with the disk."""
-    attempts = select(database, "SELECT * FROM v_attempts")
-    jobs = select(database, "SELECT * FROM v_jobs")
+    return compare(select(database, "SELECT * FROM v_jobs"), select(database, "SELECT * FROM v_attempts"), charges)
+
+
+def compare(jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row]) -> Findings:
+    """Compare the rows of a finished database with the charges for its prompts, and its files with the disk."""
     billed = Counter(charge["body_sha256"] for charge in charges)
     return Findings(
         duplicates=[f"body {body[:12]} was billed {times} times" for body, times in billed.items() if times > 1],

@@ -228,7 +228,8 @@ def opened(url: str) -> Iterator[OpenTable]:
             stack.callback(thread.close)
             batch = queries.batch_named(engine, name)
             process = runs.Process(host="night-1", pid=4711, boot_id="b00t", tool_version="0.1.0")
-            run_id = thread.call(lambda c: runs.start(c, batch_id=batch.id, process=process, at=START)).result()
+            started = thread.call(lambda c: runs.start(c, batch_id=batch.id, process=process, at=START, lease_s=86_400.0))
+            run_id = started.result()
             ledger = SqlLedger(thread, batch_id=batch.id, run_id=run_id)
             return Table(url=url, engine=engine, thread=thread, ledger=ledger, batch_id=batch.id, run_id=run_id, name=name)
 

@@ -1,6 +1,6 @@
 """A journal of orders in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from batchgen.core.errors import FileError
@@ -30,6 +30,10 @@ class FakeJournal:
     def settled(self, attempt_id: int) -> Settled | None:
         """Give the outcome."""
         return self.outcomes.get(attempt_id)
+
+    def recall(self, attempt_ids: Collection[int]) -> dict[int, Settled]:
+        """Give the outcomes."""
+        return {attempt_id: self.outcomes[attempt_id] for attempt_id in attempt_ids if attempt_id in self.outcomes}
 
     def recorded(self, attempt_id: int) -> None:
         """Count the order as known to the table."""

@@ -62,6 +62,7 @@ class FakeLedger:
     tells: Evidence | None = None
     repeated_before: int = 0
     uploads: dict[tuple[str, str], Upload] = field(default_factory=dict)
+    orphaned: list[Job] = field(default_factory=list)
     _queue: deque[Callable[[], None]] = field(default_factory=deque)
 
     @property
@@ -98,6 +99,16 @@ class FakeLedger:
     def live(self) -> "Future[list[Job]]":
         """Give every job that a run has in its hands, oldest first."""
         return self._queued(lambda: sorted((job for job in self.rows.values() if job.state in LIVE), key=lambda job: job.attempt_id or 0))
+
+    def orphans(self) -> "Future[list[Job]]":
+        """Give the jobs that the test says a dead run has left."""
+
+        def adopted() -> list[Job]:
+            self.rows |= {job.id: job for job in self.orphaned}
+            left, self.orphaned = self.orphaned, []
+            return left
+
+        return self._queued(adopted)
 
     def doubtful(self) -> "Future[list[Job]]":
         """Give every ambiguous job."""

@@ -43,9 +43,8 @@ class PgRelay:
     def serve(self, client: socket.socket, server_path: str) -> None:
         """Carry one connection until either side ends it."""
         with client, socket.socket(socket.AF_UNIX) as server:
-            if self.is_down:
+            if self.is_down or server.connect_ex(server_path):
                 return
-            server.connect(server_path)
             self._open |= {client, server}
             answers = threading.Thread(target=_pump, args=(server, client), daemon=True)
             answers.start()

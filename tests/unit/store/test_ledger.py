@@ -37,9 +37,9 @@ def test_doubtful_money_is_found_without_going_through_every_order(table: Table)
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED, State.RENDERED, State.AMBIGUOUS, State.FAILED])
 def test_every_live_state_has_its_index(table: Table, state: State) -> None:
     """Looking for what is in hand never scans the table."""
-    from batchgen.store.ledger import _in_hand  # noqa: PLC0415 - the query behind live_jobs
+    from batchgen.store.ledger import _ordered  # noqa: PLC0415 - the query behind live_jobs
 
-    plan = query_plan(table, _in_hand(table.batch_id, state))
+    plan = query_plan(table, _ordered(table.batch_id, state))
 
     assert f"SEARCH job USING INDEX ix_job_{state.value} (batch_id=?)" in plan
     assert "TEMP B-TREE" not in plan
@@ -82,7 +82,8 @@ def test_a_run_is_written_down(table: Table) -> None:
 
 def test_a_run_that_never_ended_is_marked_when_the_next_begins(open_table: OpenTable) -> None:
     """Whoever holds the lock knows that earlier runs are dead."""
-    open_table(1)
     table = open_table(1)
+    process = runs.Process(host="night-2", pid=4712, boot_id="b00t", tool_version="0.1.0")
+    table.thread.call(lambda c: runs.start(c, batch_id=table.batch_id, process=process, at=START)).result()
 
     assert [("died",), ("",)] == table.sql("SELECT stop_reason FROM run ORDER BY id")

@@ -106,6 +106,7 @@ class LivesMachine(RuleBasedStateMachine):
         folder = self.stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
         url = sqlite_url(Path(folder))
         self.table: Table = self.stack.enter_context(opened(url))(JOBS)
+        self.person = SqlLedger(self.table.thread, batch_id=self.table.batch_id)
         self.engine = open_engine(url)  # the runner's, opened anew by each: what it has compiled stays
         self.stack.callback(self.engine.dispose)
         self.reader = self.stack.enter_context(closing(sqlite3.connect(url.removeprefix("sqlite:///"))))
@@ -288,7 +289,7 @@ class LivesMachine(RuleBasedStateMachine):
         kind = self.draw("decision", [kind for kind in DECISIONS[life.state] if kind is not untrue])
         is_taken = kind is e.TaskAttached and self.batch.tasks() and self.draw("task of another", (True, False))
         facts = {"task_id": self.draw("task", self.batch.tasks())} if is_taken else {}
-        self.hand_over(self.table.ledger, self.change(number, kind, actor=self.draw("actor", ("operator:ana", "policy")), **facts))
+        self.hand_over(self.person, self.change(number, kind, actor=self.draw("actor", ("operator:ana", "policy")), **facts))
 
     def latecomers_try(self) -> None:
         """Come with a crowd of changes that are stale or have no place in the table, and remarks that change nothing: none counts.
@@ -306,7 +307,7 @@ class LivesMachine(RuleBasedStateMachine):
             if kind is not e.DriftSeen and self.batch.refusal(change) is None:
                 change = replace(change, version=change.version - self.draw("behind", (1, -1, 2)))
             crowd.append(change)
-        self.hand_over(self.table.ledger, *crowd)
+        self.hand_over(self.person, *crowd)
 
     # --- how it is done ---
 
