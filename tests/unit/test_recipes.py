@@ -238,12 +238,13 @@ def test_the_image_is_built_from_what_the_package_needs() -> None:
 
 
 def test_the_database_of_the_workers_is_durable() -> None:
-    """A PostgreSQL new enough, on a volume, that waits for the disk."""
+    """A PostgreSQL new enough, on a volume, that waits for the disk, and keeps text as UTF-8 whatever the image's locale."""
     database = COMPOSE["services"]["db"]
     (version,) = re.findall(r"postgres:([0-9]+)", database["image"])
 
     assert int(version) >= 16
     assert "fsync=on" in database["command"]
+    assert "--encoding=UTF8" in database["environment"]["POSTGRES_INITDB_ARGS"]
     assert "database" == database["volumes"][0].split(":")[0]
 
 
