@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from batchgen.core.reconciling import Use
+from batchgen.store import numbers
 from batchgen.store import schema as s
 
 
@@ -71,5 +72,4 @@ def latest(connection: Connection, batch_id: int | None = None) -> RowMapping | 
 def progress(connection: Connection) -> tuple[str, int, int]:
     """Give the database's own id, and the numbers of its latest run and its latest event."""
     uuid = connection.scalar(select(s.meta.c.value).where(s.meta.c.key == "db_uuid"))
-    run, event = connection.scalar(select(func.max(s.run.c.id))), connection.scalar(select(func.max(s.event.c.id)))
-    return str(uuid), run or 0, event or 0
+    return str(uuid), connection.scalar(select(func.max(s.run.c.id))) or 0, numbers.last(connection, s.event)
