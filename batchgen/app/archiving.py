@@ -61,7 +61,7 @@ def archive(settings: Settings, batch: str, target: Path | None, *, on_progress:
         mark = next(iter(listed(thread.engine, batch)), None)
         is_new = mark is None
         if mark is None:
-            _copy(settings, thread, batch, target or Path(f"{file_name(batch)}-archive.db"), progress)
+            _copy(settings, thread, batch, _whole(target or Path(f"{file_name(batch)}-archive.db")), progress)
             mark = listed(thread.engine, batch)[0]
         path = _where(thread.engine, mark, target)
         if is_new or not mark.is_gone:
@@ -93,7 +93,6 @@ def _alone(settings: Settings, thread: DatabaseThread) -> Iterator[None]:
 def _copy(settings: Settings, thread: DatabaseThread, name: str, target: Path, progress: Progress) -> None:
     """Make the archive, or take the one that stands there if it has just this batch, and mark the batch."""
     batch = queries.batch_named(thread.engine, name)
-    target = target.absolute()
     _require_finished(settings, thread.engine, batch)
     was = archiving.shape(thread.engine, batch.id)
     _settle_journals(settings, thread, batch)
@@ -166,7 +165,7 @@ def _recognized(engine: Database, batch: queries.Batch, target: Path, progress: 
 
 def _where(engine: Database, mark: Archived, target: Path | None) -> Path:
     """Give the path of a marked batch's archive, and note it where it is a new one; raise StoreError when it is not there."""
-    path = (target or Path(mark.path)).absolute()
+    path = Path(mark.path) if target is None else _whole(target)
     if not path.is_file():
         raise StoreError(f"the archive of {mark.batch} is not at {path}; put it back, or say where it is now with --to")
     if _uuid_of(path) != mark.db_uuid:
@@ -174,6 +173,11 @@ def _where(engine: Database, mark: Archived, target: Path | None) -> Path:
     if str(path) != mark.path:
         archiving.move_mark(engine, mark.batch_id, str(path))
     return path
+
+
+def _whole(path: Path) -> Path:
+    """Give a path by which it is found from everywhere; a link in its own place stays one."""
+    return path.parent.resolve() / path.name
 
 
 def _uuid_of(path: Path) -> str:

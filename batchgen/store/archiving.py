@@ -132,6 +132,7 @@ def move_mark(engine: Engine, batch_id: int, path: str) -> None:
 
 def remove(source: Engine, archive: Engine, batch_id: int, *, at: datetime, told: Told) -> None:
     """Take the rows of a marked batch out of the source, page by page; raise StoreError before a row that its archive does not have."""
+    told("removing: waiting for an index")
     _set_index(source, stands=True)
     for page in pages(source, batch_id):
         told(f"removing: {page.done} jobs so far")

@@ -271,7 +271,7 @@ def test_a_removal_that_ends_between_pages_lies_nowhere_and_goes_on(open_table: 
     left = []
     for _ in range(2):
         with pytest.raises(Death):
-            archiving.remove(table.engine, archive, table.batch_id, at=START, told=die_at(2))
+            archiving.remove(table.engine, archive, table.batch_id, at=START, told=die_at(3))
         left.append(table.totals().states[State.CANCELLED])
         assert [] == violated(table.engine)
         with pytest.raises(InputError, match="would all be bought again"):

@@ -22,7 +22,7 @@ from tests.support.databases import opened, specs, violated
 SIGKILL = -9
 LAST = 60
 """So many statements follow once the archive has its name: the mark, and the removal of the rows."""
-EVERY = int(os.environ.get("EVERY", "8"))
+EVERY = int(os.environ.get("EVERY", "12"))
 """Of these one in so many is died at, and of those before, which only make the copy, one in fifteen times as many."""
 TABLES = ("job", "attempt", "artifact", "event", "plan", "command", "purse")
 
