@@ -25,7 +25,7 @@ from batchgen.files.bundles.sums import NAME as SUMS
 from batchgen.files.folders import Root
 from batchgen.files.sidecars import SUFFIX
 from batchgen.settings import Settings
-from batchgen.store import backup, queries
+from batchgen.store import archived, backup, queries
 from batchgen.store.engine import Database
 
 DATABASE: Final = "batchgen.db"
@@ -89,7 +89,8 @@ def bundle(settings: Settings, name: str | None, target: Path | None, *, on_prog
             write_report(copied, JobFilter(batch=batch), packing.staging / REPORT, progress=progress, moved=pictures)
             packing.add_staged()
             images, amiss = _add_images(engine, batch, folders, packing, progress)
-            others = [found.name for found in queries.batches(engine) if found.name != batch]
+            away = archived.listed(engine)
+            others = [found.name for found in queries.batches(engine) if found.name != batch and found.id not in away]
         seal = packing.seal()
     return Bundled(
         batch=batch, target=target, images=images, files=packing.files, bytes=packing.bytes, others=others, amiss=amiss, seal=seal

@@ -25,7 +25,7 @@ from batchgen.core.problems import Problem
 from batchgen.planning.plan import Plan
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
-from batchgen.store import plans, prospects, queries
+from batchgen.store import archived, plans, prospects, queries
 from batchgen.store.engine import Database, open_engine
 from batchgen.store.plans import NewPlan, PlanChange
 from batchgen.store.writer import DatabaseThread
@@ -107,7 +107,8 @@ class Costs:
 class Preview:
     """A plan held against the database: what saving and running it would do.
 
-    ``former`` is the provider of the batch's latest stored plan where that is another; empty where it is the same.
+    ``former`` is the provider of the batch's latest stored plan where that is another; empty where it is the same. ``away`` names the
+    archived batches, with which nothing was compared.
     """
 
     plan: Plan
@@ -119,6 +120,7 @@ class Preview:
     is_partial: bool
     has_cost_budget: bool
     former: str = ""
+    away: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -174,6 +176,8 @@ class Preview:
             yield "the images may not fit on the disk"
         if self.change.elsewhere:
             yield f"{self.change.elsewhere} of the new rows are bought already in another batch; a new name buys them again"
+        if self.away and self.change.new:
+            yield f"what archived batches have bought is not known here, and may be bought again: {', '.join(self.away)}"
         if self.former and self.change.done:
             yield f"{self.change.done} of the done rows came from {self.former}; a new name orders them again"
 
@@ -214,6 +218,7 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
         outlook = prospects.outlook(engine, plan.settings.name)
         seen_costs = queries.costs_seen(engine)
         former = _former_provider(engine, plan.settings)
+        away = [archive.batch for archive in archived.listed(engine).values()]
     finally:
         engine.dispose()
     unfinished = sum(change.reasons[state] for state in ("planned", "submitting", "submitted", "rendered"))
@@ -222,7 +227,7 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     costs = _priced(change.new_by_order + Counter(outlook.planned), prices(learned), lowest, asked)
     waiting = change.new + change.restored + unfinished
     image_bytes = waiting * (outlook.mean_bytes or _TYPICAL_BYTES)
-    return seen(change=change, costs=costs, waiting=waiting, image_bytes=image_bytes, former=former)
+    return seen(change=change, costs=costs, waiting=waiting, image_bytes=image_bytes, former=former, away=away)
 
 
 def _has_cost_cap(plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from batchgen.app import database
+from batchgen.app import archiving, database
 from batchgen.app.clock import SystemClock
 from batchgen.app.figures import Figures, figures_of
 from batchgen.app.standing import Standing, standing
@@ -22,11 +22,12 @@ from batchgen.core.steering import Request, at_local
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import commands, queries
+from batchgen.store.archived import Archived
 from batchgen.store.engine import Database, open_engine
 from batchgen.store.instants import from_text
 from batchgen.store.queries import JobFilter
 
-__all__ = ["JobFilter", "Status", "Story", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
+__all__ = ["JobFilter", "Status", "Story", "archived", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
 
 Row = dict[str, Any]
 """A JSON object."""
@@ -142,10 +143,18 @@ def batch_named(settings: Settings, name: str | None) -> str:
 
 
 def status(settings: Settings, name: str | None) -> list[Status]:
-    """Give the status of one batch, or of all."""
+    """Give the status of one batch, or of all, without those that are archived."""
     with reading(settings) as engine:
-        wanted = queries.batches(engine) if name is None else [queries.batch_named(engine, name)]
-        return [_status(engine, batch, database.command(settings)) for batch in wanted]
+        away = {archive.batch for archive in archiving.listed(engine, name)}
+        wanted = queries.batches(engine) if name is None or away else [queries.batch_named(engine, name)]
+        here = [batch for batch in wanted if name in {None, batch.name} and batch.name not in away]
+        return [_status(engine, batch, database.command(settings)) for batch in here]
+
+
+def archived(settings: Settings, name: str | None) -> list[Archived]:
+    """Give the archived batches, or the one of that name if it is archived."""
+    with reading(settings) as engine:
+        return archiving.listed(engine, name)
 
 
 def counts(settings: Settings, name: str) -> Mapping[State, int]:

@@ -55,6 +55,25 @@ def backup(session: Session, target: Path) -> None:
     click.echo(copy(session.settings, target))
 
 
+@db.command(
+    "archive", cls=Command, examples=["batchgen db archive poster-study", "batchgen db archive poster-study --to /archives/2026.db"]
+)
+@click.argument("batch")
+@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FILE", help="New SQLite file.  [default: BATCH-archive.db]")
+@pass_session
+def archive(session: Session, batch: str, target: Path | None) -> None:
+    """Move a finished batch out of the database into a job database of its own, which all commands read with --db.
+
+    The copy is compared row by row, held against every invariant and forced to the disk before anything is removed; killed at any
+    moment, the same command goes on. The batch's name stays known: to plan or run it here is refused, since all of it would be bought
+    again. An archive that was moved is found again with --to. A server's other runs go on meanwhile.
+    """
+    from batchgen.app.archiving import archive as move
+
+    for text in move(session.settings, batch, target, on_progress=lambda text: output.say(text, err=True)):
+        output.tell(text)
+
+
 @db.command("datasette", cls=Command, examples=["batchgen db datasette", "batchgen --db copy.db db datasette --output copy.json"])
 @click.option("--output", "target", type=click.Path(path_type=Path), default=Path("metadata.json"), show_default=True, help="New file.")
 @click.option("--force", is_flag=True, help="Replace the file if there is one.")

@@ -35,15 +35,17 @@ AS_JSONL = click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON obje
 @pass_session
 def status(session: Session, batch: str | None, as_json: bool, every_s: float | None) -> None:
     """Show what is done, what it cost, what is still out, and what needs a decision (that first)."""
+    from batchgen.app import archiving
+    from batchgen.app.reading import archived
     from batchgen.app.reading import status as read
 
     if every_s is not None:
         if as_json:
             raise InputError("--watch is for people; a program asks for --json again whenever it wants to know")
         batch = _watch(session, batch, every_s)
-    statuses = read(session.settings, batch)
+    statuses, away = read(session.settings, batch), archived(session.settings, batch)
     if as_json:
-        output.document("status", batches=[found.as_object() for found in statuses])
+        output.document("status", batches=[found.as_object() for found in statuses], archived=[archiving.as_object(gone) for gone in away])
         return
     for index, found in enumerate(statuses):
         if index:
@@ -53,6 +55,10 @@ def status(session: Session, batch: str | None, as_json: bool, every_s: float | 
                 output.tell(text)
             else:
                 output.fit(text)
+    if statuses and away:
+        click.echo()
+    for gone in away:
+        output.tell(archiving.line(gone))
 
 
 def _watch(session: Session, batch: str | None, every_s: float) -> str | None:

@@ -34,11 +34,11 @@ def backup(url: str, target: Path) -> None:
         try:
             _copy(source, temp)
             os.fsync(descriptor)
-            _give_name(temp, target)
+            give_name(temp, target)
         finally:
             os.close(descriptor)
             temp.unlink(missing_ok=True)
-        _sync(target.parent)
+        sync(target.parent)
     except FileExistsError:
         raise InputError(f"the backup would overwrite {target}") from None
     except OSError as error:
@@ -63,7 +63,7 @@ def forget_addresses(copy: Path) -> None:
             connection.execute(statement).fetchall()
 
 
-def _give_name(temp: Path, target: Path) -> None:
+def give_name(temp: Path, target: Path) -> None:
     """Give the copy its name without replacing anything; a disk without links must do with a look before."""
     try:
         os.link(temp, target)
@@ -73,7 +73,7 @@ def _give_name(temp: Path, target: Path) -> None:
         temp.rename(target)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Make the folder's names durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -122,6 +122,8 @@ def _refuse_foreign(connection: Connection, url: str, *, is_head: bool) -> None:
     triggers = {name: f"CREATE TRIGGER {name} {rule}" for name, rule in schema.TRIGGERS.items()}
     ours = triggers | views.statements("sqlite")
     strange = {name for name, sql in there.items() if sql != ours.get(name) and (is_head or name not in ours or name in triggers)}
+    if not is_head:
+        strange -= {name for name, rule in schema.FORMER_TRIGGERS.items() if there.get(name) == f"CREATE TRIGGER {name} {rule}"}
     if is_head:
         strange |= ours.keys() - there.keys()
     if strange:

@@ -21,11 +21,13 @@ from batchgen.core.errors import BatchgenError
 from batchgen.core.jobs import Change, JobId, JobSpec
 from batchgen.core.pricing import RowKind
 from batchgen.core.states import State
+from batchgen.store import archived
 from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
 from batchgen.store.instants import to_text
+from batchgen.store.numbers import Numbered
 from batchgen.store.recorder import Recorder
 
 CHUNK: Final = 1_000
@@ -90,8 +92,8 @@ def save(
 ) -> PlanChange:
     """Store the plan and its rows in one transaction, and say what changed.
 
-    Rows of the batch that the plan does not name are retired, unless ``retire`` is false (a partial plan). Raises StoreError; the database
-    is then as it was.
+    Rows of the batch that the plan does not name are retired, unless ``retire`` is false (a partial plan). Raises StoreError, and
+    InputError for an archived batch; the database is then as it was.
     """
     with translated(place_of(engine.url)), engine.begin() as connection:
         saving = _Saving(connection, plan, at)
@@ -109,9 +111,10 @@ def note_prices(connection: Connection, plan_id: int, prices: str) -> None:
 
 
 def compare(engine: Engine, name: str, jobs: Iterable[JobSpec], *, retire: bool = True) -> PlanChange:
-    """Say what ``save`` would do, reading only."""
+    """Say what ``save`` would do, reading only; raise InputError for an archived batch."""
     change = PlanChange()
     with translated(place_of(engine.url)), reading(engine).connect() as connection:
+        archived.require_plannable(connection, name)
         batch_id = connection.scalar(select(s.batch.c.id).where(s.batch.c.name == name))
         left = _unretired(connection, batch_id)
         for _, chunk in _chunks(jobs):
@@ -145,7 +148,7 @@ class _Saving:
         stamp = to_text(at)
         self._suffix: Final = (self._batch_id, self._plan_id, stamp, stamp)
         names = (*_SPEC, "batch_id", "plan_id", "planned_at", "updated_at")
-        self._insert: Final = Bulk(insert(s.job), connection.dialect, names)
+        self._insert: Final = Numbered(s.job, connection.dialect, names)
         follow = update(s.job).where(s.job.c.id == bindparam("_id"))
         self._follow: Final = Bulk(follow, connection.dialect, (*_FOLLOW, "_id"))
         self._recorder: Final = Recorder(connection.dialect)
@@ -218,8 +221,13 @@ def _chunks(jobs: Iterable[JobSpec]) -> Iterator[tuple[int, list[JobSpec]]]:
 
 
 def _open_batch(connection: Connection, plan: NewPlan, at: datetime) -> int:
-    """Give the batch's id, creating it with its totals; its output folder follows the plan."""
-    found = connection.execute(select(s.batch.c.id, s.batch.c.output_dir).where(s.batch.c.name == plan.name)).first()
+    """Give the batch's id, creating it with its totals; its output folder follows the plan.
+
+    The lock on its row keeps it from being archived before the plan is stored; new jobs would take the same.
+    """
+    named = select(s.batch.c.id, s.batch.c.output_dir).where(s.batch.c.name == plan.name)
+    found = connection.execute(named.with_for_update(read=True, key_share=True)).first()
+    archived.require_plannable(connection, plan.name)
     if found is not None:
         if found.output_dir != plan.output_dir:
             connection.execute(update(s.batch).where(s.batch.c.id == found.id).values(output_dir=plan.output_dir))

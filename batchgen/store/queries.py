@@ -17,6 +17,7 @@ from batchgen.core.jobs import SYNCHRONOUS
 from batchgen.core.money import from_micros
 from batchgen.core.pricing import PriceKind, kind
 from batchgen.core.states import Outcome, State
+from batchgen.store import archived
 from batchgen.store import schema as s
 from batchgen.store.engine import place_of, reading
 from batchgen.store.faults import translated
@@ -126,11 +127,17 @@ def batches(engine: Engine) -> list[Batch]:
 
 
 def batch_named(engine: Engine, name: str | None) -> Batch:
-    """Give the batch of that name, or without one the only batch there is; raise InputError that lists the names otherwise."""
-    known = batches(engine)
+    """Give the batch of that name, or without one the only batch there is; raise InputError that lists the names otherwise.
+
+    An archived batch is none of those that are there; whoever names it is told where it went.
+    """
+    away = archived.listed(engine)
+    known = [batch for batch in batches(engine) if batch.id not in away]
     fitting = [batch for batch in known if name in {None, batch.name}]
     if len(fitting) == 1:
         return fitting[0]
+    if gone := [archive for archive in away.values() if archive.batch == name]:
+        raise InputError(gone[0].way_on)
     names = ", ".join(batch.name for batch in known) or "none"
     complaint = "say which batch" if name is None and known else f"there is no batch {name or ''}".rstrip()
     raise InputError(f"{complaint}; in this database: {names}")

@@ -13,6 +13,7 @@ from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
 from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName
 from batchgen.store.instants import as_stored
+from batchgen.store.numbers import Numbered
 
 _JOB: Final = (
     "id",
@@ -109,7 +110,7 @@ class Statements:
         self._new_attempts: Final = Bulk(insert(s.attempt), dialect, _ATTEMPT)
         self._attempts: Final = Bulk(update(s.attempt).where(s.attempt.c.id == bindparam("_id")), dialect, (*_ATTEMPT_SET, "_id"))
         self._jobs: Final = Bulk(update(s.job).where(this_job), dialect, (*_JOB_SET, "_id", "_version"))
-        self._events: Final = Bulk(insert(s.event), dialect, _EVENT)
+        self._events: Final = Numbered(s.event, dialect, _EVENT)
         self._unstage: Final = Bulk(delete(s.artifact).where(staged), dialect, ("_id",))
         folder = select(s.batch.c.output_dir).where(s.batch.c.id == bindparam("_batch")).scalar_subquery()
         self._files: Final = Bulk(insert(s.artifact).values(output_dir=folder), dialect, (*_FILE, "_batch"))

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 
 from batchgen.core.errors import LeaseLostError
 from batchgen.core.reconciling import Use
+from batchgen.store import numbers
 from batchgen.store import schema as s
 from batchgen.store.engine import time_of
 
@@ -122,8 +123,7 @@ def latest(connection: Connection, batch_id: int | None = None) -> RowMapping | 
 def progress(connection: Connection) -> tuple[str, int, int]:
     """Give the database's own id, and the numbers of its latest run and its latest event."""
     uuid = connection.scalar(select(s.meta.c.value).where(s.meta.c.key == "db_uuid"))
-    run, event = connection.scalar(select(func.max(_R.id))), connection.scalar(select(func.max(s.event.c.id)))
-    return str(uuid), run or 0, event or 0
+    return str(uuid), connection.scalar(select(func.max(_R.id))) or 0, numbers.last(connection, s.event)
 
 
 def _buried(connection: Connection, which: ColumnElement[bool], *, at: datetime) -> list[int]:

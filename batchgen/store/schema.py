@@ -191,9 +191,16 @@ attempt: Final = Table(
 
 TRIGGERS: Final = {
     "event_is_never_changed": "BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
-    "event_is_never_deleted": "BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
+    "event_is_never_deleted": "BEFORE DELETE ON event "
+    "WHEN NOT EXISTS (SELECT 1 FROM job j JOIN archive x ON x.batch_id = j.batch_id WHERE j.id = OLD.job_id) "
+    "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
 }
 """The triggers of an SQLite file, as the revisions make them: no other may stand in it, and none may be missing."""
+
+FORMER_TRIGGERS: Final = {
+    "event_is_never_deleted": "BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
+}
+"""Those of older schemas that differ: before batches could be archived no event ever went."""
 
 DOUBTFUL: Final = "((cost_micros IS NULL AND est_micros IS NULL) OR outcome = 'unproven')"
 """The few orders whose money is not certain, word for word as the index has it: only so does the engine see that it fits."""
@@ -241,7 +248,26 @@ event: Final = Table(
     Column("attempt_id", Id, ForeignKey("attempt.id"), comment="the POST it is about"),
     Column("is_decision", Boolean(), nullable=False, comment="it allowed one more purchase"),
     UniqueConstraint("job_id", "seq"),
-    comment="append-only; triggers refuse to change it",
+    comment="append-only; triggers refuse to change it, and to remove it unless its batch is archived",
+)
+
+archive: Final = Table(
+    "archive",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batch.id"), primary_key=True, autoincrement=False, comment="which batch"),
+    Column("path", Text, nullable=False, comment="absolute path of the archive, a job database too, when it was last seen"),
+    Column("db_uuid", Text, nullable=False, comment="which database the archive is, wherever it stands"),
+    Column("jobs", BigInteger, nullable=False, comment="jobs that it took over"),
+    Column("orders", BigInteger, nullable=False, comment="of their attempts those that count as bought"),
+    Column("spent_micros", BigInteger, nullable=False, comment="sum over accepted attempts"),
+    Column("held_micros", BigInteger, nullable=False, comment="sum over ambiguous and unproven attempts"),
+    Column("unit", Text, nullable=False, comment="unit of that money"),
+    Column("last_job", BigInteger, nullable=False, comment="highest number of a job then: none up to it is given again"),
+    Column("last_event", BigInteger, nullable=False, comment="highest number of an event then: none up to it is given again"),
+    Column("actor", Text, nullable=False, comment="operator:<login>"),
+    Column("archived_at", Instant, nullable=False, comment="when it was; from then on its rows may be removed here"),
+    Column("removed_at", Instant, comment="when the last of them had left; empty while some are still here"),
+    comment="batches that stand in a database of their own; their names stay known here, and are never planned again",
 )
 
 run: Final = Table(

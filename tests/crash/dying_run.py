@@ -30,7 +30,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from batchgen.app import deciding, plans, reading, runs, shift, verifying
+from batchgen.app import archiving, deciding, plans, reading, runs, shift, verifying
 from batchgen.cli import database, planning, running
 from batchgen.cli import deciding as deciding_commands
 from batchgen.cli import reading as reading_commands
@@ -41,7 +41,7 @@ from batchgen.files.shelf import ImageShelf
 from batchgen.settings import Settings
 from batchgen.store import engine
 
-WARM = (deciding, plans, reading, runs, verifying, database, planning, running, deciding_commands, reading_commands)
+WARM = (archiving, deciding, plans, reading, runs, verifying, database, planning, running, deciding_commands, reading_commands)
 """What commands import when they need it."""
 
 OPENING = frozenset({ImageShelf.draft.__name__, ImageShelf.answer.__name__})

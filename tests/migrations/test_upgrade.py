@@ -19,13 +19,15 @@ from batchgen.store.engine import open_engine, parse
 from batchgen.store.views import VIEWS
 from tests.support.databases import MIGRATIONS, opened, postgres_url, sqlite_url, violated
 
-NEXT = '''"""Add a column."""
+HEAD = migrate.head(MIGRATIONS)
+LATER = f"{int(HEAD) + 1:04}"
+NEXT = f'''"""Add a column."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "{LATER}"
+down_revision = "{HEAD}"
 branch_labels = None
 depends_on = None
 
@@ -59,7 +61,7 @@ def next_release(tmp_path: Path) -> Path:
     """Make the migrations of a program one revision newer."""
     folder = tmp_path / "next" / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0006_colour.py").write_text(NEXT)
+    (folder / "versions" / f"{LATER}_colour.py").write_text(NEXT)
     return folder
 
 
@@ -134,9 +136,9 @@ def test_an_older_database_is_copied_and_upgraded(tmp_path: Path, next_release: 
 
     copy = migrate.upgrade(url, next_release)
 
-    assert copy == Path(f"{parse(url).database}.bak-0005")
-    assert "0005" == migrate.current(str(copy))
-    assert "0006" == migrate.current(url)
+    assert copy == Path(f"{parse(url).database}.bak-{HEAD}")
+    assert HEAD == migrate.current(str(copy))
+    assert LATER == migrate.current(url)
     assert [(None,)] == in_database(url, "SELECT colour FROM run")
     engine = open_engine(url)
     assert [] == violated(engine)
@@ -147,7 +149,7 @@ def test_an_older_database_is_copied_and_upgraded(tmp_path: Path, next_release: 
 def test_the_first_schema_becomes_the_present_one(tmp_path: Path) -> None:
     """A database of the first revision, with a job in it, ends with the tables of the models and all its rows."""
     first = tmp_path / "first" / "migrations"
-    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("__pycache__", "0002_*", "0003_*", "0004_*", "0005_*"))
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("__pycache__", "0002_*", "0003_*", "0004_*", "0005_*", "0006_*"))
     url = str(tmp_path / "jobs.db")
     migrate.upgrade(url, first)
     driver = sqlite3.connect(url)
@@ -168,11 +170,11 @@ def test_the_first_schema_becomes_the_present_one(tmp_path: Path) -> None:
 def test_a_second_copy_takes_another_name(tmp_path: Path, next_release: Path) -> None:
     """A copy that exists is not overwritten."""
     url = sqlite_url(tmp_path)
-    Path(f"{parse(url).database}.bak-0005").write_text("precious")
+    Path(f"{parse(url).database}.bak-{HEAD}").write_text("precious")
 
     copy = migrate.upgrade(url, next_release)
 
-    assert copy == Path(f"{parse(url).database}.bak-0005.1")
+    assert copy == Path(f"{parse(url).database}.bak-{HEAD}.1")
 
 
 @pytest.mark.postgres
@@ -183,7 +185,7 @@ def test_a_server_is_upgraded_in_place(postgres: str, next_release: Path) -> Non
     assert migrate.upgrade(url, next_release) is None
 
     assert [] == in_database(url, "SELECT colour FROM run")
-    assert "0006" == migrate.current(url)
+    assert LATER == migrate.current(url)
 
 
 def test_a_newer_database_is_refused_and_left_alone(url: str, tmp_path: Path, next_release: Path) -> None:
@@ -191,10 +193,10 @@ def test_a_newer_database_is_refused_and_left_alone(url: str, tmp_path: Path, ne
     migrate.upgrade(url, next_release)
 
     for refused in (migrate.upgrade, migrate.require_head):
-        with pytest.raises(SchemaError, match="schema 0006, newer than 0005"):
+        with pytest.raises(SchemaError, match=f"schema {LATER}, newer than {HEAD}"):
             refused(url, MIGRATIONS)
 
-    assert "0006" == migrate.current(url)
+    assert LATER == migrate.current(url)
 
 
 def test_an_older_database_is_not_read_as_if_it_were_new(url: str, next_release: Path) -> None:
@@ -205,13 +207,13 @@ def test_an_older_database_is_not_read_as_if_it_were_new(url: str, next_release:
 
 def test_a_failing_revision_changes_nothing(url: str, next_release: Path) -> None:
     """If one statement fails the database is as it was, views included."""
-    broken = (next_release / "versions" / "0006_colour.py").read_text() + '    op.drop_table("nowhere")\n'
-    (next_release / "versions" / "0006_colour.py").write_text(broken)
+    broken = (next_release / "versions" / f"{LATER}_colour.py").read_text() + '    op.drop_table("nowhere")\n'
+    (next_release / "versions" / f"{LATER}_colour.py").write_text(broken)
 
     with pytest.raises(StoreError):
         migrate.upgrade(url, next_release)
 
-    assert "0005" == migrate.current(url)
+    assert HEAD == migrate.current(url)
     assert [] == in_database(url, "SELECT * FROM v_jobs")
     with pytest.raises(Exception, match="colour"):
         in_database(url, "SELECT colour FROM run")
@@ -223,7 +225,7 @@ def test_leftover_of_a_dead_upgrade_is_no_obstacle(tmp_path: Path, next_release:
         'op.add_column("run", sa.Column("colour", sa.Text()))',
         'with op.batch_alter_table("upload", recreate="always") as table:\n        table.add_column(sa.Column("colour", sa.Text()))',
     )
-    (next_release / "versions" / "0006_colour.py").write_text(copying)
+    (next_release / "versions" / f"{LATER}_colour.py").write_text(copying)
     url = sqlite_url(tmp_path)
     engine = open_engine(url)
     with engine.begin() as connection:
@@ -232,7 +234,7 @@ def test_leftover_of_a_dead_upgrade_is_no_obstacle(tmp_path: Path, next_release:
 
     migrate.upgrade(url, next_release)
 
-    assert "0006" == migrate.current(url)
+    assert LATER == migrate.current(url)
     assert [] == in_database(url, "SELECT colour FROM upload")
     assert [] == in_database(url, "SELECT name FROM sqlite_master WHERE name LIKE '_alembic_tmp_%'")
 
@@ -245,7 +247,7 @@ def test_names_with_spaces_percent_and_accents_work(tmp_path: Path, name: str) -
 
     migrate.upgrade(str(tmp_path / name / name), folder)
 
-    assert "0005" == migrate.current(str(tmp_path / name / name))
+    assert HEAD == migrate.current(str(tmp_path / name / name))
 
 
 def test_nothing_is_created_by_asking(tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_an_empty_file_has_no_tables(tmp_path: Path) -> None:
         migrate.require_head(str(path), MIGRATIONS)
     migrate.upgrade(str(path), MIGRATIONS)
 
-    assert "0005" == migrate.current(str(path))
+    assert HEAD == migrate.current(str(path))
 
 
 def test_a_foreign_file_is_never_upgraded(tmp_path: Path) -> None:

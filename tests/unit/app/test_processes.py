@@ -29,8 +29,10 @@ def _start_here(table: Table, *, pid: int) -> None:
 
 
 def test_a_process_elsewhere_lives_while_it_leaves_signs(open_table: OpenTable) -> None:
-    """A minute after the last one it counts as dead."""
+    """A minute after the last one it counts as dead, where no lease says otherwise."""
     table = open_table()
+    process = runs.Process(host="night-1", pid=4711, boot_id="b00t", tool_version="0.1.0")
+    table.thread.call(lambda c: runs.start(c, batch_id=table.batch_id, process=process, at=START)).result()
 
     found = living(table.engine, table.batch_id, now=START + timedelta(seconds=59))
 

@@ -206,7 +206,7 @@ def test_an_interrupt_while_a_task_id_is_being_recorded_keeps_the_id() -> None:
     run = rig([job()])
     run.ledger.commit_s = 2.0
 
-    run.run(later={7.0: run.interrupt, 7.1: run.interrupt, 7.2: run.interrupt})
+    run.run(later={9.0: run.interrupt, 9.1: run.interrupt, 9.2: run.interrupt})
     assert [State.SUBMITTING] == run.states()
     run.ledger.drain()
 
