@@ -70,8 +70,9 @@ class Plan:
 
     @property
     def vendor(self) -> str:
-        """Name whom what is learned is about."""
-        return f"{self.dialect.name} {self.base_url}"
+        """Name whom what is learned is about: the vendor, and which of several keys."""
+        key = self.run.key
+        return f"{self.dialect.name} {self.base_url}" + ("" if key is None else f" {key.env}")
 
     @property
     def key_named(self) -> str:

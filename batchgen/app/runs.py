@@ -1,7 +1,7 @@
 """Run a batch: lock the database, reach the vendor, let a shift work, and tell how it ended."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from pathlib import Path
 from batchgen.app import database, journals, trying, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
+from batchgen.app.keys import RETIRES, chosen, keys_here
 from batchgen.app.limiting import argument_of, limits_in
 from batchgen.app.listening import Opening
 from batchgen.app.member import lease_of
@@ -26,12 +27,13 @@ from batchgen.core.errors import InputError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros, to_micros
+from batchgen.core.ports import Client
 from batchgen.core.pricing import PriceList
 from batchgen.core.steering import Budget, Deadline, Limit, upon
 from batchgen.files import folderlock
 from batchgen.logs import lines as diary
 from batchgen.planning.notices import secrets_of
-from batchgen.planning.settings import RunSettings, deadline_after
+from batchgen.planning.settings import KeySettings, RunSettings, deadline_after
 from batchgen.settings import Settings
 from batchgen.store import commands, queries
 from batchgen.store.engine import is_server
@@ -69,6 +71,8 @@ class Wishes:
 
 
 Prepare = Callable[[DatabaseThread], None]
+Recording = Callable[[Client, str], Client]
+"""Puts a recorder of exchanges around a client, which leaves the key out."""
 
 
 def wishes(*, budget: str | None, until: str | None, ambiguous_cost: str | None = None, besides: Wishes | None = None) -> Wishes:
@@ -111,26 +115,61 @@ def work(
         stored = queries.batch_named(thread.engine, batch)
         plan = queries.latest_plan(thread.engine, stored.id)
         run = RunSettings.from_json(plan.settings)
-        key = require_key(run.provider, settings)
-        secrets = [key, *settings.secrets(), *secrets_of(run.notify, settings.env)]
-        diary.configure(settings.log_file, secrets=secrets, console=watch is None or not os.isatty(2))
         _require_allowance(run, wishes)
+        turn = _Turn(settings=settings, thread=thread, batch=stored, plan=plan, wishes=wishes, watch=watch, fit=fit, wrap=wrap)
+        keys = keys_here(run.provider, settings)
+        return turn.with_each_key(run, keys) if keys else turn.work(run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """One process's turn at a batch, with one key or with several, one after the other."""
+
+    settings: Settings
+    thread: DatabaseThread
+    batch: queries.Batch
+    plan: queries.StoredPlan
+    wishes: Wishes
+    watch: Watch | None
+    fit: Fit
+    wrap: Recording
+
+    def with_each_key(self, run: RunSettings, keys: Sequence[KeySettings]) -> Report:
+        """Work with the key that needs it most; one that is used up or refused is left for the next, as long as there is one."""
+        retired: set[str] = set()
+        key = chosen(self.thread.engine, self.batch.id, keys, retired=retired) or keys[0]
+        while True:
+            report = self.work(run.under(key))
+            retired.add(key.env)
+            following = chosen(self.thread.engine, self.batch.id, keys, retired=retired)
+            if report.reason not in RETIRES or following is None:
+                return report
+            diary.get("run").warning("run.key_left", key=key.env, why=report.message, goes_on_with=following.env)
+            key = following
+
+    def work(self, run: RunSettings) -> Report:
+        """Reach the vendor, and let a shift work."""
+        settings, thread, wishes = self.settings, self.thread, self.wishes
+        key = require_key(run.provider, settings)
+        others = [secret for other in run.provider.keys if (secret := settings.secret(other.env)) is not None]
+        secrets = [key, *others, *settings.secrets(), *secrets_of(run.notify, settings.env)]
+        diary.configure(settings.log_file, secrets=secrets, console=self.watch is None or not os.isatty(2))
         folder, now = Path(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
         is_shared = is_server(thread.engine)
         holding = folderlock.held(folder, is_shared=is_shared)
         with lookout.minding(), holding, vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
-            journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
-            lasting = thread.call(lambda c: commands.lasting(c, stored.id)).result()
+            journals.require_current(thread, folder, batch=self.batch.name, command=database.command(settings))
+            lasting = thread.call(lambda c: commands.lasting(c, self.batch.id)).result()
             changes = [change for request in lasting for change in limits_in(request.argument, now=request.asked_at)]
             typed = argument_of(wishes.changes(now))
             limits = wishes.upon(upon(run.limits(now=now), changes), now=now)
             shift = Shift(
-                batch=stored.name,
-                batch_id=stored.id,
-                plan_id=plan.id,
+                batch=self.batch.name,
+                batch_id=self.batch.id,
+                plan_id=self.plan.id,
                 run=run,
-                prices=PriceList.from_json(plan.prices),
+                prices=PriceList.from_json(self.plan.prices),
                 settings=settings,
                 thread=thread,
                 vendor=reached,
@@ -138,9 +177,9 @@ def work(
                 lease_s=(wishes.lease_s or lease_of(limits)) if is_shared else None,
                 most_in_flight=wishes.most_in_flight,
                 opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
-                wrap=lambda client: wrap(client, key),
+                wrap=lambda client: self.wrap(client, key),
             )
-            report = _tried_first(shift, wishes.canary, stored, watch=beside(watch, lookout), fit=fit)
+            report = _tried_first(shift, wishes.canary, self.batch, watch=beside(self.watch, lookout), fit=self.fit)
         lookout.end(report)
         return report
 

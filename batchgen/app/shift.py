@@ -86,7 +86,7 @@ class Shift:
         clock = SharedClock()
         if self.lease_s is not None:
             clock.compare(self.thread.call(time_of).result())
-        process = this_process(key_name=self.run.provider.api_key_env)
+        process = this_process(key_name=self._key_name)
         at = clock.now()
         begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=at, lease_s=self.lease_s))
         run_id = begun.result()
@@ -126,7 +126,7 @@ class Shift:
         shelf.prepare()
         posts_at_once = self._posts_at_once()
         client = self.wrap(self._client(posts_at_once))
-        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id, only=self.only)
+        ledger = SqlLedger(self.thread, batch_id=self.batch_id, run_id=run_id, only=self.only, key_name=self._key_name)
         with (
             closing(journals.opened(self.thread, self.folder)) as journal,
             closing(inspector),
@@ -160,6 +160,11 @@ class Shift:
                         self._mark(journal)
                     await client.close()
 
+    @property
+    def _key_name(self) -> str:
+        """Give the variable of the key that this run orders with, where there are several."""
+        return "" if self.run.key is None else self.run.key.env
+
     def _client(self, posts_at_once: int) -> HttpClient:
         return HttpClient(
             self.vendor.endpoint,
@@ -184,7 +189,7 @@ class Shift:
             clock=clock,
             run_id=run_id,
             batch_id=self.batch_id,
-            vendor=f"{vendor} {self.run.provider.api_key_env}",
+            vendor=vendor,
             lease_s=self.lease_s,
             most=self.most_in_flight,
         )

@@ -70,7 +70,8 @@ def require_key(provider: ProviderSettings, settings: Settings) -> str:
     """Give the API key of a batch; raise StopRunError (exit 4) when its variable is not set."""
     if provider.use == "sim":
         return SIM_KEY
-    key = settings.secret(provider.api_key_env)
+    here = [other.env for other in provider.keys if settings.secret(other.env) is not None]
+    key = settings.secret(provider.api_key_env) or (settings.secret(here[0]) if here else None)
     if key is None:
         message = f"the API key is missing: set {provider.api_key_env} in the environment, or name a file with --env-file"
         raise StopRunError(message, exit_code=4, reason="auth")

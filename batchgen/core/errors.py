@@ -99,15 +99,17 @@ class StaleJobError(StoreError):
 class BudgetReachedError(StoreError):
     """The reservation does not fit under the cap; nothing was written.
 
-    ``is_final`` is false while open reservations may still be released. With ``model`` only that model's orders have reached a cap.
+    ``is_final`` is false while open reservations may still be released. With ``model`` only that model's orders have reached a cap, with
+    ``of_key`` only those of the run's API key.
     """
 
     exit_code = Exit.LIMIT
 
-    def __init__(self, message: str, *, is_final: bool, model: str | None = None) -> None:
+    def __init__(self, message: str, *, is_final: bool, model: str | None = None, of_key: bool = False) -> None:
         super().__init__(message)
         self.is_final: Final = is_final
         self.model: Final = model
+        self.of_key: Final = of_key
 
 
 class LockedError(StoreError):

@@ -62,7 +62,7 @@ class Image:
 class SubmitStarted(Event):
     """A POST is about to go out: intent and reservation. ``reserved`` is None while no price is known.
 
-    The caps are those of the batch, of the job's model in it, and of its orders on the UTC day of the order.
+    The caps are those of the batch, of the job's model in it, of its orders on the UTC day of the order, and of the run's API key.
     """
 
     outcome: ClassVar[Outcome | None] = Outcome.OPEN
@@ -72,6 +72,7 @@ class SubmitStarted(Event):
     cap_orders: int | None = None
     model_cap: Cap | None = None
     day_cap: Cap | None = None
+    key_cap: Cap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ class Limits:
     model_caps: Mapping[str, Cap] = field(default_factory=dict)
     day_cap: Cap | None = None
     """What may be bought on one UTC day."""
+    key_cap: Cap | None = None
+    """What may be bought with the API key that this run orders with, where there are several."""
     allow_unpriced: bool = False
     """Whether rows without a known price may be ordered under a cost limit, each taking all that is left of it until its cost is told."""
     deadline: datetime | None = None
@@ -61,5 +63,5 @@ class Limits:
 
     def has_cost_cap(self, model: str) -> bool:
         """Say whether an order of the model must fit under a limit of cost."""
-        caps = (self.model_caps.get(model), self.day_cap)
+        caps = (self.model_caps.get(model), self.day_cap, self.key_cap)
         return self.budget_cost is not None or any(cap is not None and cap.cost is not None for cap in caps)

@@ -58,6 +58,28 @@ Description = Annotated[
 """A vendor's description, or the path of a file that holds one; ``planning.vendors`` checks it."""
 
 
+class Budget(Section):
+    """Hard stops."""
+
+    cost: Amount | None = None
+    """In the provider's unit."""
+    jobs: Count | None = None
+    """Orders."""
+
+
+class Key(Section):
+    """One of several API keys of a provider, with limits of its own; `limits` hold for each key that says nothing else."""
+
+    env: Text
+    """The name of the environment variable that holds the key, never the key itself."""
+    in_flight: Count | None = None
+    """Remote tasks of this key alive at once."""
+    submit_rate: Rate | None = None
+    """Orders of this key a second, minute or hour."""
+    budget: Budget = Budget()
+    """Hard stops of what this batch orders with this key."""
+
+
 class Provider(Section):
     """Who draws, and how to reach them. ``${VAR}`` and ``${VAR:-default}`` are read here."""
 
@@ -65,6 +87,8 @@ class Provider(Section):
     """A dialect; `sim` is `jimmyai` against the embedded simulator."""
     api_key_env: Text | None = None
     """The name of the environment variable that holds the key, never the key itself; default: the dialect's, such as JIMMYAI_API_KEY."""
+    keys: list[Key] = Field(default_factory=list)
+    """Several keys instead of one. Workers take different ones; a key that is used up or refused is left, and the others go on."""
     base_url: Text | None = None
     """Where the API lives: https, or http on loopback; default: the dialect's, such as ${JIMMYAI_BASE_URL:-https://api.viraltok.ai}."""
     sync_base_url: Text | None = None
@@ -292,15 +316,6 @@ class Output(Section):
     and labels."""
     sidecar: Literal["json", "none"] = "json"
     """Whether a description stands beside each image."""
-
-
-class Budget(Section):
-    """Hard stops."""
-
-    cost: Amount | None = None
-    """In the provider's unit."""
-    jobs: Count | None = None
-    """Orders."""
 
 
 class BatchBudget(Budget):

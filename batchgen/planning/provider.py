@@ -14,7 +14,15 @@ from batchgen.planning.findings import SECRET, Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Provider
 from batchgen.planning.notices import webhook_objection
 from batchgen.planning.reader import Node, Path
-from batchgen.planning.settings import NotifySettings, ProviderSettings, UnsetVariableError, expanded, variables_of
+from batchgen.planning.settings import (
+    CapSettings,
+    KeySettings,
+    NotifySettings,
+    ProviderSettings,
+    UnsetVariableError,
+    expanded,
+    variables_of,
+)
 from batchgen.planning.templates import TemplateRefusedError, Text
 
 RulesFor = Callable[[str, Mapping[str, object] | None], Rules | None]
@@ -56,9 +64,12 @@ def check_provider(
         message = f"unknown provider; there are {', '.join(vendors.known_uses)}"
         findings.error("E103", message, ("provider", "use"), hint=did_you_mean(use, vendors.known_uses))
         rules = vendors.rules_for(vendors.known_uses[0], None)
+    keys = _keys(section, findings, reader)
+    written = keys[0].env if keys else _written_or(section.api_key_env, rules.key_env if rules else None, "api_key_env", reader) or ""
     settings = ProviderSettings(
         use=use,
-        api_key_env=_key_name(_written_or(section.api_key_env, rules.key_env if rules else None, "api_key_env", reader) or "", findings),
+        api_key_env=written if keys else _key_name(written, findings),
+        keys=keys,
         base_url=reader.as_url(
             _written_or(section.base_url, rules.base_url if rules else None, "base_url", reader), ("provider", "base_url")
         ),
@@ -190,8 +201,22 @@ def _written_or(written: str | None, usual: str | None, key: str, reader: _Reade
     return reader.read(usual, ("provider", key)) if usual else None
 
 
-def _key_name(word: str, findings: Findings) -> str:
-    at = ("provider", "api_key_env")
+def _keys(section: Provider, findings: Findings, reader: "_Reader") -> tuple[KeySettings, ...]:
+    """Read several keys, each named once, and none beside them."""
+    if section.keys and section.api_key_env is not None:
+        findings.error("E105", "stands beside 'keys'; write its variable as one of them", ("provider", "api_key_env"))
+    keys: list[KeySettings] = []
+    for number, key in enumerate(section.keys):
+        at = ("provider", "keys", number, "env")
+        env = _key_name(reader.read(key.env, at) or "", findings, at)
+        if env in {known.env for known in keys}:
+            findings.error("E105", f"the key {env} is named twice", at)
+        cap = CapSettings(cost=key.budget.cost, jobs=key.budget.jobs)
+        keys.append(KeySettings(env=env, in_flight=key.in_flight, submits_per_s=key.submit_rate, budget=cap))
+    return tuple(keys)
+
+
+def _key_name(word: str, findings: Findings, at: Path = ("provider", "api_key_env")) -> str:
     if _KEY_LIKE.fullmatch(word):
         findings.error("E110", "this looks like a key, not like a variable's name", at, hint=_KEY_HINT)
     elif word and not _NAME.fullmatch(word) and not SECRET.search(word):

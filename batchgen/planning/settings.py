@@ -23,8 +23,31 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
+class CapSettings(_Part):
+    """How much may be bought: a decimal text in the provider's unit, and a number of orders."""
+
+    cost: str | None = None
+    jobs: int | None = None
+
+    @property
+    def cap(self) -> Cap | None:
+        """Give the limit; None where there is none."""
+        if self.cost is None and self.jobs is None:
+            return None
+        return Cap(cost=None if self.cost is None else to_micros(Decimal(self.cost)), orders=self.jobs)
+
+
+class KeySettings(_Part):
+    """One of several keys: the name of its variable, and limits of its own where it has any."""
+
+    env: str
+    in_flight: int | None = None
+    submits_per_s: float | None = None
+    budget: CapSettings = CapSettings()
+
+
 class ProviderSettings(_Part):
-    """Who draws. ``api_key_env`` is the name of a variable, never a key; ``sim`` are options of the simulator.
+    """Who draws. ``api_key_env`` is the name of a variable, never a key, of ``keys`` the first; ``sim`` are options of the simulator.
 
     ``vendor`` is the description of a vendor in plain JSON, ``prices`` the user's own decimals by model.
     """
@@ -36,6 +59,8 @@ class ProviderSettings(_Part):
     sim: Mapping[str, str] = Field(default_factory=dict)
     vendor: Mapping[str, Any] | None = None
     prices: Mapping[str, str] = Field(default_factory=dict)
+    keys: tuple[KeySettings, ...] = ()
+    """Where there are several."""
 
     @property
     def is_on_loopback(self) -> bool:
@@ -88,20 +113,6 @@ class NotifySettings(_Part):
     stalled_after_s: float = 900.0
 
 
-class CapSettings(_Part):
-    """How much may be bought: a decimal text in the provider's unit, and a number of orders."""
-
-    cost: str | None = None
-    jobs: int | None = None
-
-    @property
-    def cap(self) -> Cap | None:
-        """Give the limit; None where there is none."""
-        if self.cost is None and self.jobs is None:
-            return None
-        return Cap(cost=None if self.cost is None else to_micros(Decimal(self.cost)), orders=self.jobs)
-
-
 class PaceSettings(_Part):
     """Limits of one model."""
 
@@ -150,6 +161,17 @@ class RunSettings(_Part):
         """Read what ``to_json`` wrote."""
         return cls.model_validate_json(text)
 
+    def under(self, key: KeySettings) -> Self:
+        """Give the settings of a run that orders with one of several keys: its limits take the place of those for each key."""
+        own = {"in_flight": key.in_flight, "submits_per_s": key.submits_per_s}
+        provider = self.provider.model_copy(update={"api_key_env": key.env})
+        return self.model_copy(update={"provider": provider} | {name: value for name, value in own.items() if value is not None})
+
+    @property
+    def key(self) -> KeySettings | None:
+        """Give the key of several that these settings order with; None where there is but one."""
+        return next((key for key in self.provider.keys if key.env == self.provider.api_key_env), None)
+
     def limits(self, *, now: datetime) -> Limits:
         """Give the limits of a run that starts at ``now`` (aware); a time of day becomes the next such local time."""
         return Limits(
@@ -162,6 +184,7 @@ class RunSettings(_Part):
             budget_jobs=self.budget_jobs,
             model_caps={model: cap for model, pace in self.per_model.items() if (cap := pace.budget.cap) is not None},
             day_cap=self.budget_day.cap,
+            key_cap=None if self.key is None else self.key.budget.cap,
             deadline=None if self.deadline is None else deadline_after(self.deadline, now),
             halt_after_failures=self.halt_after_failures,
             attempts=self.attempts,

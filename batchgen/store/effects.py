@@ -18,6 +18,8 @@ from batchgen.core.states import Outcome, State
 from batchgen.store.instants import to_text
 
 POLICY: Final = "policy"
+KEY: Final = "key"
+"""The scope of what was ordered with one API key of several."""
 
 POCKETS: Final = {
     Outcome.OPEN: "reserved",
@@ -37,6 +39,7 @@ class AttemptRow:
     run_id: int | None
     outcome: Outcome = Outcome.OPEN
     task_id: str | None = None
+    key_name: str = ""
     body_sha256: str
     est_micros: int | None
     cost_micros: int | None = None
@@ -80,11 +83,24 @@ class JobRow:
 
 
 class PurseName(NamedTuple):
-    """Which money: all of a batch, or with ``scope`` ``model`` or ``day`` the share of the model or the UTC day in ``name``."""
+    """Which money: all of a batch, or with ``scope`` ``model``, ``day`` or ``key`` the share of the model, day or key in ``name``."""
 
     batch_id: int
     scope: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose cap it is, in words; of a ``model`` alone, or of the run's API key alone."""
+
+    of: str
+    model: str | None = None
+    of_key: bool = False
+
+    def reached(self, message: str, *, is_final: bool) -> BudgetReachedError:
+        """Give the error that the cap is reached."""
+        return BudgetReachedError(message, is_final=is_final, model=self.model, of_key=self.of_key)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,14 +124,14 @@ class Purse:
             setattr(self, pocket, getattr(self, pocket) + sign * weight)
             self.orders += sign
 
-    def share(self, cap: Cap, reserved: int | None, *, of: str, model: str | None, open_orders: int, live_tasks: int) -> int | None:
-        """Give what an order has to reserve under the cap, or raise BudgetReachedError with the figures; ``of`` says whose cap it is.
+    def share(self, cap: Cap, reserved: int | None, whose: "Whose", *, open_orders: int, live_tasks: int) -> int | None:
+        """Give what an order has to reserve under the cap, or raise BudgetReachedError with the figures; ``whose`` names the cap.
 
         An order of unknown price under a cost cap takes all that is left, so that only one such order is out until its price is known.
         The verdict is final when no order is open whose reservation may still be released, and no task whose cost may still be told.
         """
         if cap.orders is not None and self.orders >= cap.orders:
-            raise BudgetReachedError(f"all {cap.orders} orders of {of} are taken", is_final=open_orders == 0, model=model)
+            raise whose.reached(f"all {cap.orders} orders of {whose.of} are taken", is_final=open_orders == 0)
         if cap.cost is None:
             return reserved
         left = cap.cost - self.committed
@@ -123,7 +139,7 @@ class Purse:
         if needed > left:
             figures = f"{from_micros(self.committed)} of {from_micros(cap.cost)} taken, {from_micros(needed)} more wanted"
             is_final = open_orders + live_tasks == 0
-            raise BudgetReachedError(f"the next order does not fit under the cost limit of {of}: {figures}", is_final=is_final, model=model)
+            raise whose.reached(f"the next order does not fit under the cost limit of {whose.of}: {figures}", is_final=is_final)
         return needed
 
 

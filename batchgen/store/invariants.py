@@ -97,13 +97,13 @@ def _dangling(table: Table, alias: str, page: str) -> str:
     return f"SELECT {alias}.{culprit}, '{table.name}' FROM {table.name} {alias} WHERE {page} AND ({missing})"  # noqa: S608
 
 
-def _recount(scope: str, name: str) -> str:
+def _recount(scope: str, name: str, where: str = "true") -> str:
     """Write the query that counts from the orders what the purses of a scope hold, with every sum negative."""
     return f"""SELECT j.batch_id, '{scope}', {name}, -sum(CASE WHEN a.outcome = 'accepted' THEN {_WEIGHT} ELSE 0 END),
                   -sum(CASE WHEN a.outcome = 'open' THEN {_WEIGHT} ELSE 0 END),
                   -sum(CASE WHEN a.outcome IN ('ambiguous', 'unproven') THEN {_WEIGHT} ELSE 0 END),
                   -sum(CASE WHEN a.outcome = 'open' OR a.outcome IN {_CHARGED} THEN 1 ELSE 0 END)
-               FROM attempt a JOIN job j ON j.id = a.job_id GROUP BY j.batch_id, {name}"""  # noqa: S608
+               FROM attempt a JOIN job j ON j.id = a.job_id WHERE {where} GROUP BY j.batch_id, {name}"""  # noqa: S608
 
 
 # The SQL below is put together from the constants above and the schema only, never from anything a user or vendor said.
@@ -231,7 +231,8 @@ INVARIANTS: Final = (
         sql=f"""SELECT r.batch_id, r.scope, r.name FROM (
                    SELECT p.batch_id, p.scope, p.name, p.spent_micros AS spent, p.reserved_micros AS reserved, p.held_micros AS held,
                           p.orders
-                   FROM purse p UNION ALL {_recount("model", "j.model")} UNION ALL {_recount("day", "substr(a.opened_at, 1, 10)")}) r
+                   FROM purse p UNION ALL {_recount("model", "j.model")} UNION ALL {_recount("day", "substr(a.opened_at, 1, 10)")}
+                   UNION ALL {_recount("key", "a.key_name", "a.key_name <> ''")}) r
                 GROUP BY r.batch_id, r.scope, r.name
                 HAVING sum(r.spent) <> 0 OR sum(r.reserved) <> 0 OR sum(r.held) <> 0 OR sum(r.orders) <> 0""",  # noqa: S608
     ),

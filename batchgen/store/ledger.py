@@ -52,15 +52,17 @@ class SqlLedger:
     """The ``Ledger`` of one batch. Every future is done only when its commit is durable. With ``only`` no other rows are claimed.
 
     With a ``run_id`` what is claimed or found alive is in that run's hands until it ends, or is taken for dead; then every call fails with
-    LeaseLostError. Without one nothing is taken in hand.
+    LeaseLostError. Without one nothing is taken in hand. With a ``key_name``, where a batch has several API keys, orders are made with that
+    key, and tasks that were ordered with another are left to the runs that have it.
     """
 
-    def __init__(self, thread: DatabaseThread, *, batch_id: int, run_id: int | None = None, only: Rows = None) -> None:
+    def __init__(self, thread: DatabaseThread, *, batch_id: int, run_id: int | None = None, only: Rows = None, key_name: str = "") -> None:
         self._only: Final = only
         self._thread: Final = thread
         self._batch_id: Final = batch_id
         self._run_id: Final = run_id
-        self._recorder: Final = Recorder(thread.engine.dialect, run_id=run_id)
+        self._key_name: Final = key_name
+        self._recorder: Final = Recorder(thread.engine.dialect, run_id=run_id, key_name=key_name)
 
     def record(self, change: Change) -> Future[Recorded]:
         """Record the event, or fail with StaleJobError, BudgetReachedError, IllegalTransitionError, InputError or StoreError.
@@ -89,11 +91,11 @@ class SqlLedger:
 
         They are in this run's hands then.
         """
-        return self._thread.call(partial(_own, batch_id=self._batch_id, run_id=self._run_id), repeatable=True)
+        return self._thread.call(partial(_own, batch_id=self._batch_id, run_id=self._run_id, key_name=self._key_name), repeatable=True)
 
     def orphans(self) -> Future[list[Job]]:
         """Take in hand the live jobs that no run has in its hands, such as those of one that died, and give them."""
-        return self._thread.call(partial(_orphans, batch_id=self._batch_id, run_id=self._run_id), repeatable=True)
+        return self._thread.call(partial(_orphans, batch_id=self._batch_id, run_id=self._run_id, key_name=self._key_name), repeatable=True)
 
     def doubtful(self) -> Future[list[Job]]:
         """Give every ambiguous job, the one that was ordered first at the head."""
@@ -149,22 +151,25 @@ def _claimed(connection: Connection, query: Select[Any], run_id: int | None, ski
     return [_job(row) for row in rows]
 
 
-def _own(connection: Connection, *, batch_id: int, run_id: int | None) -> list[Job]:
+def _own(connection: Connection, *, batch_id: int, run_id: int | None, key_name: str) -> list[Job]:
     """Give the live jobs that a run has in hand after it took the orphans; without a run all of them."""
     if run_id is None:
         return live_jobs(connection, batch_id=batch_id)
-    _orphans(connection, batch_id=batch_id, run_id=run_id)
+    _orphans(connection, batch_id=batch_id, run_id=run_id, key_name=key_name)
     return live_jobs(connection, batch_id=batch_id, only=set(connection.scalars(select(s.job.c.id).where(s.job.c.run_id == run_id))))
 
 
-def _orphans(connection: Connection, *, batch_id: int, run_id: int | None) -> list[Job]:
-    """Take in hand the live jobs that are in nobody's hands."""
+def _orphans(connection: Connection, *, batch_id: int, run_id: int | None, key_name: str) -> list[Job]:
+    """Take in hand the live jobs that are in nobody's hands, and of which this run has the key."""
     if run_id is None:
         return []
     runs.require_alive(connection, run_id)
     orphans: set[int] = set()
     for state in sorted(LIVE):
         query = select(s.job.c.id).where(s.job.c.batch_id == batch_id, in_state(state), s.job.c.run_id.is_(None))
+        if key_name:
+            others = select(s.attempt.c.id).where(s.attempt.c.id == s.job.c.attempt_id, s.attempt.c.key_name.not_in(["", key_name]))
+            query = query.where(~others.exists())
         orphans.update(connection.scalars(query.with_for_update(skip_locked=True)))
     _take_in_hand(connection, sorted(orphans), run_id)
     return live_jobs(connection, batch_id=batch_id, only=orphans) if orphans else []

@@ -33,7 +33,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """What a run learns of the others: how many they are with itself, its own shares now, the vendor's gate, the batch's jobs by state."""
+    """What a run learns of the others that order with the same key.
+
+    How many they are with itself, its own shares now, the vendor's gate, and all of the batch's jobs by state.
+    """
 
     at: datetime
     members: int
@@ -65,7 +68,8 @@ def meet(connection: Connection, visitor: Visitor, divide: Divide) -> Meeting:
     run_id, batch_id = visitor.run_id, visitor.batch_id
     one_at_a_time(connection, batch_id)
     runs.require_alive(connection, run_id)
-    members = [row["id"] for row in runs.unended(connection, batch_id)]
+    at_work = {row["id"]: row["key_name"] for row in runs.unended(connection, batch_id)}
+    members = [member for member, key_name in at_work.items() if key_name == at_work[run_id]]
     others: dict[str, list[Share]] = {}
     for row in connection.execute(select(s.share).where(s.share.c.run_id.in_(members), s.share.c.run_id != run_id)):
         others.setdefault(row.model, []).append(Share(in_flight=row.in_flight, submits_per_s=row.submits_per_s))

@@ -22,7 +22,7 @@ from batchgen.core.machine import advance
 from batchgen.core.states import LIVE, State
 from batchgen.store import runs
 from batchgen.store.bulk import Cells
-from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName, detail_of, follow, require_order
+from batchgen.store.effects import KEY, AttemptRow, JobRow, Purse, PurseName, Whose, detail_of, follow, require_order
 from batchgen.store.instants import to_text
 from batchgen.store.rows import Statements, read_jobs, read_purses, read_stored, read_tasks, read_totals
 
@@ -35,8 +35,9 @@ _DAY: Final = len("2026-11-26")
 class Recorder:
     """Writes changes for one process. Called by the database thread with a transaction open."""
 
-    def __init__(self, dialect: Dialect, *, run_id: int | None = None) -> None:
+    def __init__(self, dialect: Dialect, *, run_id: int | None = None, key_name: str = "") -> None:
         self._run_id: Final = run_id
+        self._key_name: Final = key_name
         self._sql: Final = Statements(dialect)
 
     def __call__(self, connection: Connection, changes: Sequence[Change]) -> list[Recorded | BatchgenError]:
@@ -47,7 +48,7 @@ class Recorder:
         """
         if self._run_id is not None:
             runs.require_alive(connection, self._run_id)
-        group = _Group(connection, changes, run_id=self._run_id)
+        group = _Group(connection, changes, run_id=self._run_id, key_name=self._key_name)
         results = [group.take(change) for change in changes]
         group.write(connection, self._sql)
         return results
@@ -56,8 +57,9 @@ class Recorder:
 class _Group:
     """The rows that a group of changes concerns, as they will be when it is committed."""
 
-    def __init__(self, connection: Connection, changes: Sequence[Change], *, run_id: int | None) -> None:
+    def __init__(self, connection: Connection, changes: Sequence[Change], *, run_id: int | None, key_name: str) -> None:
         self._run_id = run_id
+        self._key_name = key_name
         self._jobs = read_jobs(connection, sorted({change.job_id for change in changes}))
         self._versions = {job.id: job.version for job in self._jobs.values()}
         batches = sorted({job.batch_id for job in self._jobs.values()})
@@ -148,6 +150,7 @@ class _Group:
             job_id=job.id,
             n=n,
             run_id=self._run_id,
+            key_name=self._key_name,
             body_sha256=order.body_sha256,
             est_micros=estimate,
             cap_micros=order.cap_cost,
@@ -159,20 +162,21 @@ class _Group:
 
     def _reserve(self, job: JobRow, order: e.SubmitStarted, *, day: str) -> int | None:
         """Give what the order has to set aside so that it fits under every cap, or raise BudgetReachedError."""
-        total, model, today = _purse_names(job, day)
-        caps = (
-            (total, Cap(order.cap_cost, order.cap_orders), "the batch", None),
-            (model, order.model_cap or Cap(), job.model, job.model),
-            (today, order.day_cap or Cap(), f"the day {day} (UTC)", None),
-        )
+        total, model, today, *own = _purse_names(job, day, self._key_name)
+        caps = [
+            (total, Cap(order.cap_cost, order.cap_orders), Whose(of="the batch")),
+            (model, order.model_cap or Cap(), Whose(of=job.model, model=job.model)),
+            (today, order.day_cap or Cap(), Whose(of=f"the day {day} (UTC)")),
+            *((key, order.key_cap or Cap(), Whose(of=f"the key {key.name}", of_key=True)) for key in own),
+        ]
         count = {state: self._totals[job.batch_id, state] for state in (State.SUBMITTING, State.SUBMITTED)}
         still = {"open_orders": count[State.SUBMITTING], "live_tasks": count[State.SUBMITTED]}
-        shares = [self._purse(name).share(cap, order.reserved, of=of, model=whose, **still) for name, cap, of, whose in caps]
+        shares = [self._purse(name).share(cap, order.reserved, whose, **still) for name, cap, whose in caps]
         return min((share for share in shares if share is not None), default=None)
 
     def _book(self, job: JobRow, attempt: AttemptRow, sign: int) -> None:
         """Put an attempt into the purses it belongs to, or with ``sign`` -1 take it out."""
-        for name in _purse_names(job, attempt.opened_at[:_DAY]):
+        for name in _purse_names(job, attempt.opened_at[:_DAY], attempt.key_name):
             self._purse(name).add(attempt.outcome, attempt.weight, sign)
 
     def _purse(self, name: PurseName) -> Purse:
@@ -204,9 +208,10 @@ class _Group:
         }
 
 
-def _purse_names(job: JobRow, day: str) -> tuple[PurseName, PurseName, PurseName]:
-    """Name the batch's purse and the shares of the job's model and of the day."""
-    return PurseName(job.batch_id), PurseName(job.batch_id, "model", job.model), PurseName(job.batch_id, "day", day)
+def _purse_names(job: JobRow, day: str, key_name: str) -> list[PurseName]:
+    """Name the batch's purse and the shares of the job's model, of the day, and of the API key where there are several."""
+    names = [PurseName(job.batch_id), PurseName(job.batch_id, "model", job.model), PurseName(job.batch_id, "day", day)]
+    return [*names, PurseName(job.batch_id, KEY, key_name)] if key_name else names
 
 
 def path_key(path: str) -> str:

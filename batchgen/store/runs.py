@@ -96,6 +96,12 @@ def bury(connection: Connection, run_ids: Sequence[int], *, at: datetime) -> lis
     return _buried(connection, _R.id.in_(run_ids), at=at) if run_ids else []
 
 
+def left_keys(connection: Connection, batch_id: int, *, since: datetime, reasons: Sequence[str]) -> set[str]:
+    """Name the API keys that runs of a batch have left for one of these reasons since."""
+    left = select(_R.key_name).where(_R.batch_id == batch_id, _R.ended_at >= since, _R.stop_reason.in_(reasons))
+    return set(connection.scalars(left))
+
+
 def note_account(connection: Connection, run_id: int, *, available: int | None, use: Use | None) -> None:
     """Write what the vendor's account could still spend, and what had been used, when the run began."""
     values: dict[str, Any] = {"balance_before": available}  # update values of several types

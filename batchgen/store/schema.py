@@ -70,8 +70,8 @@ purse: Final = Table(
     "purse",
     metadata,
     Column("batch_id", Id, ForeignKey("batch.id"), nullable=False, comment="whose money"),
-    Column("scope", Text, nullable=False, comment="model | day"),
-    Column("name", Text, nullable=False, comment="the model, or the UTC day on which the order went out"),
+    Column("scope", Text, nullable=False, comment="model | day | key"),
+    Column("name", Text, nullable=False, comment="the model, the UTC day on which the order went out, or the API key's variable"),
     Column("spent_micros", BigInteger, nullable=False, server_default="0", comment="sum over accepted attempts"),
     Column("reserved_micros", BigInteger, nullable=False, server_default="0", comment="sum over open attempts"),
     Column("held_micros", BigInteger, nullable=False, server_default="0", comment="sum over ambiguous and unproven attempts"),
@@ -186,6 +186,7 @@ attempt: Final = Table(
     Column("reason", Text, nullable=False, server_default="", comment="short word for what went wrong"),
     Column("detail", Text, nullable=False, server_default="", comment="the vendor's own words"),
     Column("superseded", Boolean(), nullable=False, server_default=text("false"), comment="the job went back to planned after it"),
+    Column("key_name", Text, nullable=False, server_default="", comment="variable of the API key, where there are several"),
     comment="one POST: intent, outcome, task, money",
 )
 

@@ -197,7 +197,7 @@ class Orderer:
             self.look_again()
             self.bearing.say(str(error))
         elif error.is_final:
-            self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=str(error)))
+            self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="key_budget" if error.of_key else "budget", message=str(error)))
         else:
             self.budget_at = now + _BUDGET_GAP_S
             self.look_again()

@@ -100,6 +100,7 @@ class Steps:
             cap_orders=limits.budget_jobs,
             model_cap=limits.model_caps.get(job.model),
             day_cap=limits.day_cap,
+            key_cap=limits.key_cap,
         )
         job = await self.recorder.record(job, started)
         if not isinstance(order, Call):
