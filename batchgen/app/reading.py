@@ -26,7 +26,7 @@ from batchgen.store.engine import Database, open_engine
 from batchgen.store.instants import from_text
 from batchgen.store.queries import JobFilter
 
-__all__ = ["JobFilter", "Status", "Story", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
+__all__ = ["JobFilter", "Row", "Status", "Story", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
 
 Row = dict[str, Any]
 """A JSON object."""

@@ -12,6 +12,7 @@ from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
 from batchgen.app.limiting import argument_of, limits_in
 from batchgen.app.listening import Opening
+from batchgen.app.places import require_reachable
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
@@ -110,7 +111,8 @@ def work(
         secrets = [key, *settings.secrets(), *secrets_of(run.notify, settings.env)]
         diary.configure(settings.log_file, secrets=secrets, console=watch is None or not os.isatty(2))
         _require_allowance(run, wishes)
-        folder, now = Path(run.output.dir), SystemClock().now()
+        require_reachable(run, settings)
+        folder, now = settings.local_folder(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
         with lookout.minding(), folderlock.held(folder), vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=stored.name, command=database.command(settings))
