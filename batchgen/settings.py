@@ -3,6 +3,7 @@
 Nothing is read from the working directory unasked. One frozen object is built, and everybody else receives what it needs from it.
 """
 
+import hashlib
 import os
 import pwd
 import re
@@ -17,6 +18,7 @@ from dotenv.parser import parse_stream
 
 from batchgen import __version__
 from batchgen.core.errors import FileError, InputError
+from batchgen.core.places import is_address
 
 Color = Literal["auto", "always", "never"]
 
@@ -24,6 +26,8 @@ DEFAULT_DB: Final = "batchgen.db"
 _PACKAGE: Final = Path(__file__).parent
 _SECRET_NAME: Final = re.compile(r"(?i)key|token|secret|passw|credential|auth")
 _PASSWORD: Final = re.compile(r"[^:/]+://[^:/@]*:(.*)@")
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_SPOOL_NAME_CHARS: Final = 60
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -68,6 +72,18 @@ class Settings:
             login=_login(),
             user_agent=f"batchgen/{__version__}",
         )
+
+    def local_folder(self, output_dir: str) -> Path:
+        """Give the folder on this machine where a batch keeps its journal, its lock and what is on its way.
+
+        That is the output folder itself; for an object storage one in the spool, named after the address: ``BATCHGEN_SPOOL``, or
+        ``batchgen-spool`` beside the log.
+        """
+        if not is_address(output_dir):
+            return Path(output_dir)
+        spool = Path(self.env.get("BATCHGEN_SPOOL") or self.log_file.parent / "batchgen-spool").absolute()
+        readable = _NOT_IN_NAMES.sub("-", output_dir.partition("://")[2])[:_SPOOL_NAME_CHARS]
+        return spool / f"{readable}-{hashlib.sha256(output_dir.encode()).hexdigest()[:12]}"
 
     def secret(self, name: str) -> str | None:
         """Give the secret that a variable holds, without surrounding white space; None if it is unset or blank.

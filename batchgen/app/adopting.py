@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from batchgen.app import database, journals
@@ -58,7 +57,7 @@ def adopt(settings: Settings, batch: str | None, *, reason: str) -> tuple[Adopti
         raise InputError("--reason must say why; it is kept with the decision")
     with database.writing(settings) as thread, RunLock(settings.db_url), ExitStack() as stack:
         found = queries.batch_named(thread.engine, batch)
-        folder = Path(RunSettings.from_json(queries.latest_plan(thread.engine, found.id).settings).output.dir)
+        folder = settings.local_folder(RunSettings.from_json(queries.latest_plan(thread.engine, found.id).settings).output.dir)
         stack.enter_context(folderlock.held(folder))
         name, here = journals.position(thread)
         histories = [history for history in journal.read_all(folder, name) if history.marks]

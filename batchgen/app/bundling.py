@@ -16,13 +16,13 @@ from batchgen import __version__
 from batchgen.app import database
 from batchgen.app.calling import program
 from batchgen.app.clock import SystemClock
-from batchgen.app.gallery import write_report
+from batchgen.app.gallery import Far, write_report
+from batchgen.app.places import Stocks
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, batch_named, reading
 from batchgen.app.wording import counted, file_name
 from batchgen.files.bundles.packing import Packing, new_bundle
 from batchgen.files.bundles.sums import NAME as SUMS
-from batchgen.files.folders import Root
 from batchgen.files.sidecars import SUFFIX
 from batchgen.settings import Settings
 from batchgen.store import archived, backup, queries
@@ -86,9 +86,9 @@ def bundle(settings: Settings, name: str | None, target: Path | None, *, on_prog
         with reading(copied) as engine:
             folders = _staged(engine, batch, packing.staging)
             pictures = {root: f"../{name}" for root, name in folders.items()}
-            write_report(copied, JobFilter(batch=batch), packing.staging / REPORT, progress=progress, moved=pictures)
+            write_report(copied, JobFilter(batch=batch), packing.staging / REPORT, progress=progress, far=Far(moved=pictures))
             packing.add_staged()
-            images, amiss = _add_images(engine, batch, folders, packing, progress)
+            images, amiss = _add_images(engine, _Places(Stocks(settings), folders), batch, packing, progress)
             away = archived.listed(engine)
             others = [found.name for found in queries.batches(engine) if found.name != batch and found.id not in away]
         seal = packing.seal()
@@ -117,19 +117,25 @@ def _staged(engine: Database, batch: str, staging: Path) -> dict[str, str]:
     return folders
 
 
-def _add_images(
-    engine: Database, batch: str, folders: dict[str, str], packing: Packing, progress: Progress
-) -> tuple[int, list[str]]:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the images are, and the folder in the bundle of each output place."""
+
+    stocks: Stocks
+    folders: dict[str, str]
+
+
+def _add_images(engine: Database, places: _Places, batch: str, packing: Packing, progress: Progress) -> tuple[int, list[str]]:
     """Add every saved image as it stands, with its sidecar; count them, and name those that are not there or not as they were saved."""
     files, size = queries.saved_files(engine, batch)
     images, amiss = 0, []
     for row in queries.known_files(engine, batch):
         if row["state"] == "verified":
             progress.at(f"{images} of {counted(files, 'image')}, {packing.bytes} bytes, of which the images are {size}")
-            root, name = Root(Path(row["output_dir"])), f"{folders[row['output_dir']]}/{row['path']}"
-            found = packing.add(name, root, row["path"])
-            packing.add(name + SUFFIX, root, row["path"] + SUFFIX)
+            stock, name = places.stocks[row["output_dir"]], f"{places.folders[row['output_dir']]}/{row['path']}"
+            found = packing.add_file(name, stock.opened(row["path"]))
+            packing.add_file(name + SUFFIX, stock.opened(row["path"] + SUFFIX))
             images += found is not None
             if found != (row["sha256"], row["bytes"]):
-                amiss.append(str(root.path / row["path"]))
+                amiss.append(f"{row['output_dir']}/{row['path']}")
     return images, amiss

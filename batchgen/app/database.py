@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchgen.app.calling import program
 from batchgen.core.errors import InputError, StoreError
+from batchgen.core.places import is_address
 from batchgen.files.placing import new_file
 from batchgen.logs import lines as diary
 from batchgen.settings import DEFAULT_DB, Settings, resource_dir
@@ -99,7 +100,7 @@ def datasette(settings: Settings, target: Path, *, replaces: bool = False) -> li
         raise InputError("Datasette shows SQLite files only")
     engine = open_engine(require(settings), readonly=True)
     try:
-        folders = [folder for folder in queries.saved_folders(engine) if Path(folder).is_dir()]
+        folders = [folder for folder in queries.saved_folders(engine) if not is_address(folder) and Path(folder).is_dir()]
     finally:
         engine.dispose()
     mounts = {folder: "images" if number == 1 else f"images-{number}" for number, folder in enumerate(folders, start=1)}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from batchgen.app import database
@@ -103,7 +102,7 @@ def _check_task(settings: Settings, job: Row, task_id: str) -> None:
         if task_id == own:
             raise InputError(f"{own} is the name of a kept answer, and this order has a task; nothing was changed")
         return
-    if ImageShelf(Path(run.output.dir), lambda _: "", sidecar=False, inspector=Inspector()).kept_answer(held) is None:
+    if ImageShelf(settings.local_folder(run.output.dir), lambda _: "", sidecar=False, inspector=Inspector()).kept_answer(held) is None:
         raise InputError("this order has no task, and no answer to it was kept: say --resubmit, --not-billed or --abandon")
     if task_id != own:
         raise InputError(f"this order has no task, only the answer that it kept: say --task-id {own}")

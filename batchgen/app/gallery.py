@@ -4,17 +4,20 @@ import base64
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
+from batchgen.app.originals import bring, is_far
+from batchgen.app.places import Stocks
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, Row, Status, reading, status
 from batchgen.app.vendor import dialect_of
 from batchgen.app.wording import counted, file_name
 from batchgen.core.errors import InputError
+from batchgen.core.places import is_address
 from batchgen.core.states import State
 from batchgen.files.looks.album import Look, Wanted, look_at
 from batchgen.files.looks.sheet import draw_sheet
@@ -59,27 +62,39 @@ class Ways:
     thumb: Callable[[Look], str]
 
 
-def write_report(
-    settings: Settings, wanted: JobFilter, folder: Path | None, *, progress: Progress, moved: Mapping[str, str] | None = None
-) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Far:
+    """What becomes of pictures that a page cannot link where they are.
+
+    ``moved`` gives where those of an output place will lie, as the page reaches them; with ``is_brought`` those of an object storage
+    are copied beside the page.
+    """
+
+    moved: Mapping[str, str] = field(default_factory=dict)
+    is_brought: bool = False
+
+
+def write_report(settings: Settings, wanted: JobFilter, folder: Path | None, *, progress: Progress, far: Far = Far()) -> list[str]:
     """Write ``index.html`` and the thumbnails it shows into a folder, and say so; raise InputError for a folder that holds another's page.
 
-    A page that is there is replaced in one step. ``moved`` gives where the pictures of an output folder will lie, as the page reaches
-    them; others stay where they are.
+    A page that is there is replaced in one step. It links the pictures where they lie, and ``far`` says what of those that lie elsewhere.
     """
     found = _named(settings, wanted)
     target = folder or Path(f"report-{file_name(found.batch or '')}")
     _require_ours(target / INDEX)
     collected = collect(settings, found, target / THUMBS, progress=progress)
-    places = moved or {}
+    brought = bring(collected.jobs, Stocks(settings), target, progress) if far.is_brought else {}
 
-    def link(job: Row) -> str:
-        place = places.get(job["output_dir"]) or os.path.relpath(job["output_dir"], target)
-        return quote(str(PurePosixPath(place) / job["path"]))
+    def link(job: Row) -> str | None:
+        if (moved := far.moved.get(job["output_dir"])) is not None:
+            return quote(str(PurePosixPath(moved) / job["path"]))
+        if is_address(job["output_dir"]):
+            return brought.get(job["key"])
+        return quote(str(PurePosixPath(os.path.relpath(job["output_dir"], target)) / job["path"]))
 
     page = page_of(collected, Ways(picture=link, thumb=lambda look: f"{THUMBS}/{look.thumbnail}"))
     _place(target / INDEX, page)
-    return [*_told(collected), f"report: {target / INDEX}"]
+    return [*_told(collected), *_far(collected, far), f"report: {target / INDEX}"]
 
 
 def write_single(settings: Settings, wanted: JobFilter, file: Path | None, *, progress: Progress) -> list[str]:
@@ -138,7 +153,8 @@ def collect(settings: Settings, wanted: JobFilter, thumbs: Path, *, progress: Pr
         evening = _evening(engine, batch, told, night) if former is None else former.evening
     known = {} if former is None else former.looks
     looks = {job["key"]: known[job["key"]] for job in jobs if job["key"] in known}
-    looks |= {look.key: look for look in looked_at([job for job in jobs if job["key"] not in looks], thumbs, progress=progress)}
+    new = [job for job in jobs if job["key"] not in looks]
+    looks |= {look.key: look for look in looked_at(new, thumbs, stocks=Stocks(settings), progress=progress)}
     return Collected(
         status=told,
         evening=evening,
@@ -151,13 +167,19 @@ def collect(settings: Settings, wanted: JobFilter, thumbs: Path, *, progress: Pr
     )
 
 
-def looked_at(jobs: Sequence[Row], thumbs: Path, *, progress: Progress) -> Iterator[Look]:
+def looked_at(jobs: Sequence[Row], thumbs: Path, *, stocks: Stocks, progress: Progress) -> Iterator[Look]:
     """Look at the saved pictures among the jobs, one after the other as they are ready."""
     saved = [job for job in jobs if job["state"] == State.SAVED.value]
-    wanted = (Wanted(key=job["key"], path=Path(job["output_dir"]) / job["path"], sha256=job["sha256"]) for job in saved)
+    wanted = (_wanted(job, stocks) for job in saved)
     for number, look in enumerate(look_at(wanted, thumbs), start=1):
         progress.at(f"{number} of {counted(len(saved), 'picture')} looked at")
         yield look
+
+
+def _wanted(job: Row, stocks: Stocks) -> Wanted:
+    if is_address(job["output_dir"]):
+        return Wanted(key=job["key"], path=Path(job["path"]), sha256=job["sha256"], stock=stocks[job["output_dir"]])
+    return Wanted(key=job["key"], path=Path(job["output_dir"]) / job["path"], sha256=job["sha256"])
 
 
 def page_of(collected: Collected, ways: Ways, *, every_s: float = 0.0, cursor: int = 0) -> Page:
@@ -260,6 +282,13 @@ def _told(collected: Collected) -> list[str]:
     if collected.claims:
         lines.append(f"{counted(len(collected.claims), 'claim')}: pictures that are not what was ordered, listed on the page")
     return lines
+
+
+def _far(collected: Collected, far: Far) -> Iterator[str]:
+    """Say that full-size pictures are not on the page, and how they come there."""
+    places = {job["output_dir"] for job in collected.jobs if is_far(job)} - far.moved.keys()
+    if places and not far.is_brought:
+        yield f"the page shows small pictures only, the others are in {', '.join(sorted(places))}; --originals brings them beside it"
 
 
 def _places(names: Iterable[str]) -> dict[str, int]:

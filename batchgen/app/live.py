@@ -21,10 +21,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from batchgen.app.gallery import Collected, Ways, collect, headline, jobs_on_page, page_of
+from batchgen.app.places import Stocks
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, Row
 from batchgen.core.errors import BatchgenError
-from batchgen.files.folders import Root, file_below
+from batchgen.files.stock import FolderStock, Stock
 from batchgen.logs import lines as diary
 from batchgen.report.page import claims_part, night_part, render
 from batchgen.settings import Settings
@@ -54,6 +55,7 @@ class Live:
     def __init__(self, settings: Settings, wanted: JobFilter, thumbs: Path, progress: Progress) -> None:
         """Read the batch once; thumbnails are made in ``thumbs``."""
         self._settings: Final = settings
+        self._stocks: Final = Stocks(settings)
         self._thumbs: Final = thumbs
         self._progress: Final = progress
         self._gate: Final = threading.Lock()
@@ -90,16 +92,16 @@ class Live:
             "jobs": [job for news, job in told.values() if news > since],
         }
 
-    def picture(self, key: str) -> tuple[Path, str] | None:
-        """Give the folder and the path in it of a job's picture, None where there is none."""
+    def picture(self, key: str) -> tuple[Stock, str] | None:
+        """Give the output place and the path in it of a job's picture, None where there is none."""
         with self._gate:
             folder = self._folders.get(key)
             _, job = self._told.get(key, (0, None))
-        return None if job is None or folder is None or job["source"] is None else (Path(folder), job["path"])
+        return None if job is None or folder is None or job["source"] is None else (self._stocks[folder], job["path"])
 
-    def thumb(self, name: str) -> tuple[Path, str] | None:
+    def thumb(self, name: str) -> tuple[Stock, str] | None:
         """Give the folder of the thumbnails and the name in it."""
-        return (self._thumbs, name) if name == PurePosixPath(name).name else None
+        return (FolderStock(self._thumbs), name) if name == PurePosixPath(name).name else None
 
     def _read(self, wanted: JobFilter, former: Collected | None) -> Collected:
         began = monotonic()
@@ -180,14 +182,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(len(body), media_type)
         self.wfile.write(body)
 
-    def _send(self, found: tuple[Path, str] | None) -> None:
+    def _send(self, found: tuple[Stock, str] | None) -> None:
         media_type = None if found is None else _MEDIA_TYPES.get(PurePosixPath(found[1]).suffix.lower())
         if found is None or media_type is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         try:
-            file = file_below(Root(found[0]), found[1])
-        except BatchgenError:  # an odd name, or a disk that refuses
+            file = found[0].opened(found[1])
+        except BatchgenError:  # an odd name, or a disk or storage that refuses
             file = None
         if file is None:
             self.send_error(HTTPStatus.NOT_FOUND)

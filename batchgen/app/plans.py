@@ -20,6 +20,7 @@ from batchgen.app.vendor import dialect_of
 from batchgen.app.wording import at_least, between, counted
 from batchgen.core.errors import ManifestError
 from batchgen.core.money import from_micros
+from batchgen.core.places import is_address
 from batchgen.core.pricing import PriceKind, PriceList, RowKind, kind
 from batchgen.core.problems import Problem
 from batchgen.planning.plan import Plan
@@ -161,7 +162,9 @@ class Preview:
                 yield f"    {cost.model}: {counted(cost.rows, 'row')}, {cost.said(self.costs.unit)}"
         if self.costs.listed is not None:
             yield f"  prices of {self.costs.listed.at:%Y-%m-%d %H:%M} UTC from {self.costs.listed.source}"
-        yield f"  disk about {self.image_bytes / 1e9:.2f} GB, free {self.free_bytes / 1e9:.2f} GB, in {self.plan.settings.output.dir}"
+        place, free = self.plan.settings.output.dir, f"free {self.free_bytes / 1e9:.2f} GB"
+        room = f"{free} for those on their way" if is_address(place) else free
+        yield f"  disk about {self.image_bytes / 1e9:.2f} GB, {room}, in {place}"
         for warning in self.warnings():
             yield f"  warning: {warning}"
 
@@ -204,7 +207,7 @@ def preview(path: Path, settings: Settings, *, sets: Sequence[str], only: Sequen
     seen = partial(
         Preview,
         plan=plan,
-        free_bytes=_free_bytes(Path(plan.settings.output.dir)),
+        free_bytes=_free_bytes(settings.local_folder(plan.settings.output.dir)),
         is_partial=bool(only),
         has_cost_budget=_has_cost_cap(plan),
     )

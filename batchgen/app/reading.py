@@ -27,7 +27,21 @@ from batchgen.store.engine import Database, open_engine
 from batchgen.store.instants import from_text
 from batchgen.store.queries import JobFilter
 
-__all__ = ["JobFilter", "Status", "Story", "archived", "batch_named", "counts", "events", "jobs", "public", "reading", "status", "story"]
+__all__ = [
+    "JobFilter",
+    "Row",
+    "Status",
+    "Story",
+    "archived",
+    "batch_named",
+    "counts",
+    "events",
+    "jobs",
+    "public",
+    "reading",
+    "status",
+    "story",
+]
 
 Row = dict[str, Any]
 """A JSON object."""

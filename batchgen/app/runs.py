@@ -14,6 +14,7 @@ from batchgen.app.keys import RETIRES, chosen, keys_here
 from batchgen.app.limiting import argument_of, limits_in
 from batchgen.app.listening import Opening
 from batchgen.app.member import lease_of
+from batchgen.app.places import require_reachable
 from batchgen.app.recording import recorded
 from batchgen.app.reports import Report
 from batchgen.app.shift import Shift, Watch
@@ -154,7 +155,8 @@ class _Turn:
         others = [secret for other in run.provider.keys if (secret := settings.secret(other.env)) is not None]
         secrets = [key, *others, *settings.secrets(), *secrets_of(run.notify, settings.env)]
         diary.configure(settings.log_file, secrets=secrets, console=self.watch is None or not os.isatty(2))
-        folder, now = Path(run.output.dir), SystemClock().now()
+        require_reachable(run, settings)
+        folder, now = settings.local_folder(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
         is_shared = is_server(thread.engine)
         holding = folderlock.held(folder, is_shared=is_shared)

@@ -18,6 +18,7 @@ from batchgen.app.figures import Figures, figures_of
 from batchgen.app.fitting import Fit, Plan, Ports, engine_of, library_of
 from batchgen.app.listening import Listener, Opening
 from batchgen.app.member import Member
+from batchgen.app.places import shelf_of
 from batchgen.app.pricing import price_of
 from batchgen.app.processes import this_process
 from batchgen.app.reports import Report, Snapshot
@@ -35,9 +36,7 @@ from batchgen.core.reconciling import use_of
 from batchgen.core.states import State
 from batchgen.files.inspector import Inspector
 from batchgen.files.journal import OrderJournal
-from batchgen.files.shelf import ImageShelf
 from batchgen.logs import lines as diary
-from batchgen.planning.naming import Namer
 from batchgen.planning.settings import RunSettings
 from batchgen.settings import Settings
 from batchgen.store import commands, paces, plans, prospects, queries, runs
@@ -101,6 +100,9 @@ class Shift:
             ending = runs.Ending(stop_reason=reason, exit_code=report.exit_code, balance_after=balance)
             ending = None if engine.left_orders_open else ending
             log.info("run.ended", batch=self.batch, run=run_id, reason=report.reason, exit_code=report.exit_code)
+        except FileError as error:  # no place to keep images, found before the first order
+            ending = runs.Ending(stop_reason="storage", exit_code=error.exit_code)
+            raise
         except KeyboardInterrupt:
             ending = runs.Ending(stop_reason="interrupted", exit_code=128 + signal.SIGINT)
             raise
@@ -121,8 +123,7 @@ class Shift:
     async def _work(self, run_id: int, clock: SharedClock, *, watch: Watch | None, fit: Fit) -> tuple[Engine, Account | None]:
         """Work; give the engine and what the account holds afterwards."""
         inspector = Inspector()
-        namer = Namer(self.run.output.name, batch=self.run.name)
-        shelf = ImageShelf(self.folder, namer.stem, sidecar=self.run.output.sidecar, inspector=inspector)
+        shelf = shelf_of(self.run, self.settings, inspector)
         shelf.prepare()
         posts_at_once = self._posts_at_once()
         client = self.wrap(self._client(posts_at_once))
@@ -301,8 +302,8 @@ class Shift:
 
     @property
     def folder(self) -> Path:
-        """Give the output folder."""
-        return Path(self.run.output.dir)
+        """Give the folder on this machine that belongs to the batch."""
+        return self.settings.local_folder(self.run.output.dir)
 
     def _snapshot(self, engine: Engine) -> Snapshot:
         progress, clock = engine.bearing.progress, engine.steps.clock
@@ -344,7 +345,7 @@ class Shift:
         stop, progress = engine.bearing.stop, engine.bearing.progress
         figures = self._figures(progress.throttled_s)
         totals, harvest = figures.totals, None if figures.deeds is None else figures.deeds.harvest
-        missing = missing_files(self.thread.engine, self.batch)
+        missing = missing_files(self.thread.engine, self.batch, self.settings)
         undecided = prospects.undecided(self.thread.engine, self.batch_id) + progress.parked + missing
         reason = "finished" if stop is None else stop.reason
         return Report(

@@ -1,17 +1,22 @@
 """Check that the database tells the truth: every invariant, and every file by its hash."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from batchgen.app.places import Stocks
 from batchgen.app.progress import Progress
-from batchgen.app.reading import reading
+from batchgen.app.reading import Row, reading
 from batchgen.app.wording import counted
+from batchgen.core.errors import FileError
+from batchgen.core.places import is_address
 from batchgen.core.states import State
-from batchgen.files.verify import rehash, unknown_files
+from batchgen.files.folders import Content
+from batchgen.logs import lines as diary
 from batchgen.settings import Settings
 from batchgen.store import invariants, queries
 from batchgen.store.engine import Database
@@ -19,6 +24,7 @@ from batchgen.store.invariants import SHOWN, Finding
 
 FILES: Final = ("I20", "every saved file has its size and hash")
 """The one truth that is not of the database alone."""
+_FETCHED_AT_ONCE: Final = 8
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,11 +103,11 @@ def verify(settings: Settings, batch: str | None, *, full: bool = False, on_prog
             totals = queries.totals(engine, found.id).states
             audit.saved += totals[State.SAVED]
             audit.ambiguous += totals[State.AMBIGUOUS]
-        audit.findings.append(_check_files(audit, engine, [found.name for found in wanted], progress))
+        audit.findings.append(_check_files(audit, engine, Stocks(settings), [found.name for found in wanted], progress))
         if full:
-            folders = {Path(found.output_dir) for found in known}
+            search = _Search(engine, Stocks(settings), {found.output_dir for found in known})
             audit.unknown = 0
-            for path in _strangers(engine, sorted({Path(found.output_dir) for found in wanted}), folders, progress):
+            for path in search.strangers(sorted({found.output_dir for found in wanted}), progress):
                 audit.unknown += 1
                 if len(audit.strangers) < SHOWN:
                     audit.strangers.append(path)
@@ -109,47 +115,72 @@ def verify(settings: Settings, batch: str | None, *, full: bool = False, on_prog
     return audit
 
 
-def missing_files(engine: Database, batch: str) -> int:
-    """Count the saved files of a batch that are not there any more, or not of their size; nothing is read from them."""
-    return sum(
-        row["state"] == "verified" and not _stands(Path(row["output_dir"]) / row["path"], row["bytes"])
-        for row in queries.known_files(engine, batch)
-    )
+def missing_files(engine: Database, batch: str, settings: Settings) -> int:
+    """Count the saved files of a batch that are not there any more, or not of their size; nothing is read from them.
+
+    A storage that cannot be asked leaves its files uncounted, and the run's diary says so.
+    """
+    stocks, missing = Stocks(settings), 0
+    for row in queries.known_files(engine, batch):
+        if row["state"] == "verified":
+            try:
+                missing += not stocks[row["output_dir"]].stands(row["path"], row["bytes"])
+            except FileError as error:
+                diary.get("run").warning("run.files_not_looked_at", why=str(error))
+                break
+    return missing
 
 
-def _stands(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
-
-
-def _check_files(audit: Audit, engine: Database, batches: Sequence[str], progress: Progress) -> Finding:
+def _check_files(audit: Audit, engine: Database, stocks: Stocks, batches: Sequence[str], progress: Progress) -> Finding:
     name, title = FILES
     finding, began = Finding(name=name, title=title), monotonic()
     progress.at(f"{name} {title}")
     saved = [queries.saved_files(engine, batch) for batch in batches]
     files, size = sum(count for count, _ in saved), sum(size for _, size in saved)
     for batch in batches:
-        for row in queries.known_files(engine, batch):
-            if row["state"] == "verified":
-                progress.at(f"{name} {title}: {audit.files} of {files} files, {audit.bytes} of {size} bytes")
-                _check_file(finding, Path(row["output_dir"]), row)
-                audit.files += 1
-                audit.bytes += row["bytes"]
+        rows = (row for row in queries.known_files(engine, batch) if row["state"] == "verified")
+        for row, content in _measured(stocks, rows):
+            progress.at(f"{name} {title}: {audit.files} of {files} files, {audit.bytes} of {size} bytes")
+            _check_file(finding, row, content)
+            audit.files += 1
+            audit.bytes += row["bytes"]
     finding.cases, finding.seconds = audit.files, monotonic() - began
     return finding
 
 
-def _check_file(finding: Finding, root: Path, row: dict[str, Any]) -> None:
-    found = rehash(root, row["path"])
+def _measured(stocks: Stocks, rows: Iterator[Row]) -> Iterator[tuple[Row, Content | None]]:
+    """Hash the file of each row, in their order; some are read at once where they come from elsewhere, since each has to be waited for."""
+    with ThreadPoolExecutor(_FETCHED_AT_ONCE, "verify") as threads:
+        waiting: deque[tuple[Row, Callable[[], Content | None]]] = deque()
+        for row in rows:
+            measure = partial(stocks[row["output_dir"]].measure, row["path"])
+            waiting.append((row, threads.submit(measure).result if is_address(row["output_dir"]) else measure))
+            if len(waiting) >= _FETCHED_AT_ONCE:
+                first, content = waiting.popleft()
+                yield first, content()
+        for row, content in waiting:
+            yield row, content()
+
+
+def _check_file(finding: Finding, row: Row, found: Content | None) -> None:
     if found != (row["sha256"], row["bytes"]):
         what = "missing" if found is None else "not the file that was saved"
-        finding.violated(f"{row['key'][:8]}: {root / row['path']} is {what}")
+        finding.violated(f"{row['key'][:8]}: {row['output_dir']}/{row['path']} is {what}")
 
 
-def _strangers(engine: Database, wanted: Sequence[Path], folders: set[Path], progress: Progress) -> Iterator[str]:
-    """Give the files of the wanted folders that the database does not know; what lies in another batch's folder is that batch's."""
-    for root in wanted:
-        progress.at(f"looking for files that no order made in {root}")
-        inner = tuple(f"{other}/" for other in folders if other != root and other.is_relative_to(root))
-        for path in unknown_files(root, partial(queries.known_paths, engine, str(root))):
-            if not (whole := f"{root}/{path}").startswith(inner):
-                yield whole
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search for files that no order made, through some of the places of all batches."""
+
+    engine: Database
+    stocks: Stocks
+    places: set[str]
+
+    def strangers(self, wanted: Sequence[str], progress: Progress) -> Iterator[str]:
+        """Give the files of the wanted places that the database does not know; what lies in another batch's place is that batch's."""
+        for root in wanted:
+            progress.at(f"looking for files that no order made in {root}")
+            inner = tuple(f"{other}/" for other in self.places if other.startswith(f"{root}/"))
+            for path in self.stocks[root].unknown(partial(queries.known_paths, self.engine, root)):
+                if not (whole := f"{root}/{path}").startswith(inner):
+                    yield whole

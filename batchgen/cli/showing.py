@@ -32,6 +32,7 @@ _AWAKE_EVERY_S: Final = 0.5
 @click.argument("batch", required=False)
 @click.option("--output", "target", type=click.Path(path_type=Path), help="Folder, or with --single-file the file [default: report-BATCH].")
 @click.option("--single-file", is_flag=True, help="One HTML file that holds small pictures, to mail; up to 50 MB.")
+@click.option("--originals", is_flag=True, help="Bring pictures that are in an object storage beside the page, in full size.")
 @click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Draw a contact sheet with legends (PNG) instead of a page.")
 @click.option("--live", is_flag=True, help="Serve the page on loopback, with news every 2 s, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port for --live [default: any that is free].")
@@ -47,6 +48,7 @@ def report(
     batch: str | None,
     target: Path | None,
     single_file: bool,
+    originals: bool,
     sheet: Path | None,
     live: bool,
     port: int,
@@ -60,7 +62,7 @@ def report(
     """Write a page with pictures, charts and claims; it needs no network.
 
     The page shows rows by columns of any two axes, with filters, large pictures, two side by side and what is known of each. Pictures stay
-    where they are; the page links to them.
+    where they are; the page links to them. Those in an object storage it shows small, unless --originals brings them.
     """
     from batchgen.app import gallery
     from batchgen.app.progress import Progress
@@ -70,6 +72,8 @@ def report(
         raise InputError("--live shows every state, since states change; choose on the page")
     if sum((single_file, sheet is not None, live)) > 1:
         raise InputError("--single-file, --sheet and --live are three different reports; name one")
+    if originals and (single_file or sheet is not None or live):
+        raise InputError("--originals is for a page in a folder; leave out --single-file, --sheet and --live")
     wanted = JobFilter(
         batch=batch, states=tuple(State(state) for state in states), model=model, sweep=sweep, prompt_id=prompt_id, limit=limit
     )
@@ -83,7 +87,8 @@ def report(
         elif single_file:
             lines = gallery.write_single(session.settings, wanted, target, progress=progress)
         else:
-            lines = gallery.write_report(session.settings, wanted, target, progress=progress)
+            far = gallery.Far(is_brought=originals)
+            lines = gallery.write_report(session.settings, wanted, target, progress=progress, far=far)
     for line in lines:
         output.tell(line)
 

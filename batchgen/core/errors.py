@@ -17,6 +17,7 @@
     │   ├── LeaseLostError        this run was taken for dead: its work is others' now             exit 8
     │   └── SchemaError           the database is newer, foreign or damaged
     ├── FileError                 look at the disk                                                exit 7
+    │   ├── StorageRefusedError   look at the credentials of the object storage                   exit 4
     │   ├── BadImageError         the bytes are not the image that was ordered; fetch again
     │   └── PathTakenError        a file with other bytes stands at the place
     ├── StopRunError              the run must stop; ``exit_code`` and ``reason`` say how
@@ -132,6 +133,12 @@ class FileError(BatchgenError):
     """The disk did not take or give a file."""
 
     exit_code = Exit.STORAGE
+
+
+class StorageRefusedError(FileError):
+    """An object storage did not take our credentials, or there are none."""
+
+    exit_code = Exit.AUTH
 
 
 class BadImageError(FileError):

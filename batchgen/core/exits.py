@@ -28,7 +28,7 @@ class Exit(IntEnum):
             Exit.BUG: "a bug of batchgen",
             Exit.INPUT: "usage or manifest; nothing was changed",
             Exit.UNDECIDED: "finished, but some jobs failed or need a decision; `verify` found a violation",
-            Exit.AUTH: "the API key is missing or was rejected",
+            Exit.AUTH: "the API key, or what an object storage asks for, is missing or was rejected",
             Exit.LIMIT: "stopped by your own limit: budget, deadline, halt, canary, or by `stop`",
             Exit.BALANCE: "the account's balance or the key's quota is exhausted",
             Exit.STORAGE: "storage: disk or database",

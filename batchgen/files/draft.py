@@ -25,6 +25,14 @@ def temporary_name(job: Job, index: int, suffix: str = "") -> str:
     return f".{job.key[:8]}-a{job.attempt_id or 0}-{index}{suffix}.part"
 
 
+def names_of(stem: str, suffix: str, job: Job) -> Iterator[str]:
+    """Give the names for an image in the order in which they are tried: the plan's, then ``~a{attempt}``, and so on without end."""
+    yield stem + suffix
+    beside = f"{stem}~a{job.attempt_id or 0}"
+    yield beside + suffix
+    yield from (f"{beside}.{number}{suffix}" for number in count(2))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What holds for every image of a shelf; ``max_video_bytes`` takes the place of ``max_bytes`` where a video was ordered."""
@@ -133,13 +141,8 @@ class ImageDraft:
     def _free_name(self, suffix: str, sha256: str) -> str:
         """Choose the first name that nothing else stands at: the plan's, then ``~a{attempt}``, and so on."""
         with disk_errors("look for", self._root, self._place.temp_path), self._root.opened(self._place.folders) as folder:
-            return next(name for name in self._names(suffix) if self._is_free(folder, name, sha256))
-
-    def _names(self, suffix: str) -> Iterator[str]:
-        yield self._place.stem + suffix
-        beside = f"{self._place.stem}~a{self._job.attempt_id or 0}"
-        yield beside + suffix
-        yield from (f"{beside}.{number}{suffix}" for number in count(2))
+            names = names_of(self._place.stem, suffix, self._job)
+            return next(name for name in names if self._is_free(folder, name, sha256))
 
     def _is_free(self, folder: int, name: str, sha256: str) -> bool:
         found = measure(folder, name)

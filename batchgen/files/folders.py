@@ -243,6 +243,13 @@ def files_below(folder: int, prefix: str = "") -> Iterator[tuple[int, str, str]]
                 os.close(below)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, its owner's alone, and make it durable; raise FileError when the disk refuses."""
+    root = Root(path)
+    with disk_errors("make", root, ""), root.opened(create=True) as folder:
+        sync(folder)
+
+
 def _open_or_make(path: Path, *, create: bool) -> int:
     try:
         return os.open(path, _FOLDER)

@@ -8,7 +8,7 @@ from batchgen.core.jobs import Job
 from batchgen.files.folders import open_regular
 
 SUFFIX: Final = ".json"
-_MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 1 << 20
 
 
 def render(job: Job, image: Image) -> bytes:
@@ -46,8 +46,13 @@ def may_write(folder: int, name: str, job: Job) -> bool:
     if file is None:
         return False
     with file:
-        try:
-            found = json.loads(file.read(_MAX_BYTES))
-        except (ValueError, RecursionError):
-            return False
+        return is_of(job, file.read(MAX_BYTES))
+
+
+def is_of(job: Job, text: bytes) -> bool:
+    """Tell whether a text is a sidecar of this very job."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
     return isinstance(found, dict) and found.get("key") == job.key

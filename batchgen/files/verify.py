@@ -40,8 +40,13 @@ def unknown_files(root: Path, known: Callable[[Sequence[str]], Collection[str]])
         return
     with disk_errors("list", folder, ""), folder.opened() as start:
         shown = (path for _, _, path in files_below(start) if not f"/{path}".count("/."))
-        while some := list(islice(shown, _ASKED_AT_ONCE)):
-            yield from _unknown(some, known)
+        yield from unknown_among(shown, known)
+
+
+def unknown_among(paths: Iterator[str], known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[str]:
+    """Give those of the paths that are not known and not the sidecars of such; ``known`` is asked about some hundreds at a time."""
+    while some := list(islice(paths, _ASKED_AT_ONCE)):
+        yield from _unknown(some, known)
 
 
 def _unknown(paths: Sequence[str], known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[str]:

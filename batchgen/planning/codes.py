@@ -43,6 +43,7 @@ CODES: Final = MappingProxyType(
         "E502": "a template names an unknown variable",
         "E503": "a template's output is too long",
         "E504": "an output path that could leave its folder",
+        "E505": "an output address that no object storage has",
         "W201": "fewer prompts than asked for",
         "W202": "a column of parameters that the prompt file does not have",
         "W203": "prompt ids that repeat",

@@ -310,7 +310,8 @@ class Output(Section):
     """Where the images go."""
 
     dir: Text = "out/{{ batch }}"
-    """A folder relative to the manifest, or absolute; it may use {{ batch }}."""
+    """A folder relative to the manifest, or absolute; or a place in an object storage, `s3://bucket/prefix` (also `gs://`, `az://`).
+    It may use {{ batch }}."""
     name: Text = "{{ sweep }}/{{ prompt_id }}/{{ cell }}_s{{ sample }}_{{ key8 }}"
     """Path below `dir` without extension, from batch, sweep, prompt_id, prompt, operation, model, cell, sample, key, key8, parameters
     and labels."""

@@ -28,6 +28,7 @@ STANDARD: Final = (
 MAX_COMPONENT_BYTES: Final = 180
 """Leaves room for extension, attempt and sidecar within 200 bytes."""
 MAX_VALUE_BYTES: Final = 100
+_ADDED_BYTES: Final = 40
 _RATIO: Final = re.compile(r"(?<=[0-9]):(?=[0-9])")
 _DASHES: Final = re.compile(r"-{2,}")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -81,6 +82,12 @@ def name_template(template: str, *, known: Collection[str] | None = None) -> Tex
     text = Text(template, known=known)
     _refuse_escape(text.render(dict.fromkeys(text.variables, "x")), allow_absolute=False)
     return text
+
+
+def longest_path(text: Text) -> int:
+    """Say how many bytes the path of a file may have at most, with all that is added to its name: extension, attempt, sidecar."""
+    rendered = text.render(dict.fromkeys(text.variables, "x" * MAX_VALUE_BYTES))
+    return sum(len(component(part).encode()) + 1 for part in rendered.split("/")) + _ADDED_BYTES
 
 
 def folder_template(template: str) -> Text:

@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from batchgen.core.places import MAX_KEY_BYTES, ObjectPlace, is_address
 from batchgen.planning.findings import Findings, did_you_mean
 from batchgen.planning.manifest import Manifest, Shuffle
-from batchgen.planning.naming import PathRefusedError, folder_template, name_template, slug
+from batchgen.planning.naming import PathRefusedError, folder_template, longest_path, name_template, slug
 from batchgen.planning.settings import (
     CapSettings,
     NotifySettings,
@@ -65,19 +66,33 @@ def run_settings(
 
 
 def output_settings(manifest: Manifest, folder: Path, variables: Sequence[str], findings: Findings) -> OutputSettings:
-    """Check both templates; the folder becomes absolute, relative ones lie beside the manifest."""
+    """Check both templates; a folder becomes absolute, relative ones lie beside the manifest, an address gets its one spelling."""
     output = manifest.output
-    place = ""
+    place, longest = "", 0
     try:
         place = folder_template(output.dir).render({"batch": slug(manifest.name)})
     except (TemplateRefusedError, PathRefusedError) as error:
         _tell(error, "dir", ("batch",), findings)
     try:
-        name_template(output.name, known=variables)
+        longest = longest_path(name_template(output.name, known=variables))
     except (TemplateRefusedError, PathRefusedError) as error:
         _tell(error, "name", variables, findings)
-    absolute = Path(os.path.normpath(folder / place)).as_posix()
-    return OutputSettings(dir=absolute, name=output.name, sidecar=output.sidecar == "json")
+    found = _address(place, longest, findings) if is_address(place) else Path(os.path.normpath(folder / place)).as_posix()
+    return OutputSettings(dir=found, name=output.name, sidecar=output.sidecar == "json")
+
+
+def _address(place: str, longest: int, findings: Findings) -> str:
+    """Give the address in its one spelling; tell what is wrong with it, or with names that it leaves no room for."""
+    try:
+        found = ObjectPlace.parse(place)
+    except ValueError as error:
+        findings.error("E505", str(error), ("output", "dir"))
+        return ""
+    key_bytes = len(f"{found.prefix}/".encode()) + longest
+    if key_bytes > MAX_KEY_BYTES:
+        message = f"the key of an object could have {key_bytes} bytes with this prefix and name, and it has {MAX_KEY_BYTES} at most"
+        findings.error("E505", message, ("output", "name"), hint="use a shorter prefix, or fewer parts in the name")
+    return found.address
 
 
 def _tell(error: TemplateRefusedError | PathRefusedError, key: str, known: Sequence[str], findings: Findings) -> None:

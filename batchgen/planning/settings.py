@@ -70,7 +70,7 @@ class ProviderSettings(_Part):
 
 
 class OutputSettings(_Part):
-    """Where files go: ``dir`` is an absolute POSIX path, ``name`` the template below it."""
+    """Where files go: ``dir`` is an absolute POSIX path or an address (see ``core.places``), ``name`` the template below it."""
 
     dir: str
     name: str

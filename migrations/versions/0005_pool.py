@@ -25,9 +25,7 @@ def upgrade() -> None:
     op.add_column("attempt", sa.Column("key_name", sa.Text(), server_default="", nullable=False, comment=one_of))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("COMMENT ON COLUMN purse.scope IS 'model | day | key'")
-        op.execute(
-            "COMMENT ON COLUMN purse.name IS 'the model, the UTC day on which the order went out, or the API key''s variable'"
-        )
+        op.execute("COMMENT ON COLUMN purse.name IS 'the model, the UTC day on which the order went out, or the API key''s variable'")
     op.add_column("command", sa.Column("run_id", ID, comment="for this run alone; empty: for all"))
     op.create_table(
         "share",

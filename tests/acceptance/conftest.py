@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import postgres
+from tests.contract.conftest import postgres, storage
 from tests.support.cli import CommandLine, Vendor, open_vendor
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "storage"]
 
 StartVendor = Callable[..., Vendor]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import OpenTable, Table, opened, postgres_server, postgres_url, sqlite_url
+from tests.support.storage import Storage, open_storage
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,13 @@ def postgres() -> Iterator[str]:
         pytest.skip("the packaged PostgreSQL server is not installed")
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[Storage]:
+    """Start an object storage once."""
+    with open_storage() as running:
+        yield running
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -8,16 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
 from batchgen.core.errors import BadImageError, FileError
 from batchgen.core.events import Image
 from batchgen.core.jobs import Job, JobId, JobKey
+from batchgen.core.places import ObjectPlace
 from batchgen.core.ports import Answer, Shelf
 from batchgen.core.states import State
 from batchgen.files.inspector import Inspector
+from batchgen.files.objects.bucket import Bucket, bucket_at
+from batchgen.files.objects.shelf import ObjectShelf
 from batchgen.files.shelf import ImageShelf
 from tests.support.fake_shelf import FakeShelf
 from tests.support.pictures import picture
+from tests.support.storage import Storage
 
 PNG = picture("PNG")
 JOB = Job(
@@ -50,6 +55,17 @@ def _image_shelf_without_sidecars(place: Path, inspector: Inspector) -> Shelf:
     return ImageShelf(place, lambda job: job.key, sidecar=False, inspector=inspector)
 
 
+def _object_shelf(place: Path, inspector: Inspector, storage: Storage) -> Shelf:
+    bucket = bucket_at(ObjectPlace.parse(f"s3://{storage.new_bucket().name}/füchse/~ 1"), storage.variables)
+    return ObjectShelf(bucket, place, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=True, inspector=inspector)
+
+
+def _object_shelf_without_tags(place: Path, inspector: Inspector) -> Shelf:
+    """Keep objects where the entity tag tells nothing of the bytes, so that they are read back."""
+    bucket = Bucket("s3://memory", MemoryStore())
+    return ObjectShelf(bucket, place, lambda job: f"{job.sweep}/{job.prompt_id}", sidecar=False, inspector=inspector)
+
+
 @pytest.fixture(scope="module")
 def inspector() -> Iterator[Inspector]:
     """Give one inspector to all shelves, so that its child is started once."""
@@ -57,14 +73,15 @@ def inspector() -> Iterator[Inspector]:
         yield inspector
 
 
-@pytest.fixture(params=[_image_shelf, _image_shelf_without_sidecars])
+@pytest.fixture(params=[_image_shelf, _image_shelf_without_sidecars, _object_shelf, _object_shelf_without_tags])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path, inspector: Inspector) -> Shelf:
     """Give each kind of shelf in turn."""
-    build: Callable[[Path, Inspector], Shelf] = request.param
-    return build(tmp_path / "out", inspector)
+    build: Callable[..., Shelf] = request.param
+    more = [request.getfixturevalue("storage")] if build is _object_shelf else []
+    return build(tmp_path / "out", inspector, *more)
 
 
-@pytest.fixture(params=[_image_shelf, lambda *_: FakeShelf()], ids=["disk", "fake"])
+@pytest.fixture(params=[_image_shelf, _object_shelf_without_tags, lambda *_: FakeShelf()], ids=["disk", "objects", "fake"])
 def keeper(request: pytest.FixtureRequest, tmp_path: Path, inspector: Inspector) -> Shelf:
     """Give each kind of shelf that keeps answers; the fake checks no pictures, so the suite above is not for it."""
     build: Callable[[Path, Inspector], Shelf] = request.param

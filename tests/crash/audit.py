@@ -3,13 +3,14 @@
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+PlaceOf = Callable[[str], Path]
 
 CHARGEABLE = frozenset({"accepted", "ambiguous", "unproven"})
 
@@ -48,18 +49,22 @@ def _opened(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def audit(database: Path, charges: Sequence[Row]) -> Findings:
-    """Compare the attempts of a finished database with the charges for its prompts, and its files with the disk."""
-    return compare(select(database, "SELECT * FROM v_jobs"), select(database, "SELECT * FROM v_attempts"), charges)
+def audit(database: Path, charges: Sequence[Row], *, place_of: PlaceOf = Path) -> Findings:
+    """Compare the attempts of a finished database with the charges for its prompts, and its files with the disk.
+
+    ``place_of`` gives a folder with what an output place holds.
+    """
+    jobs, attempts = select(database, "SELECT * FROM v_jobs"), select(database, "SELECT * FROM v_attempts")
+    return compare(jobs, attempts, charges, place_of=place_of)
 
 
-def compare(jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row]) -> Findings:
+def compare(jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row], *, place_of: PlaceOf = Path) -> Findings:
     """Compare the rows of a finished database with the charges for its prompts, and its files with the disk."""
     billed = Counter(charge["body_sha256"] for charge in charges)
     return Findings(
         duplicates=[f"body {body[:12]} was billed {times} times" for body, times in billed.items() if times > 1],
         lost=list(_lost(jobs, attempts, charges)),
-        violations=[*_untrue(attempts, charges), *_misfiled(jobs)],
+        violations=[*_untrue(attempts, charges), *_misfiled(jobs, {job["output_dir"]: place_of(job["output_dir"]) for job in jobs})],
     )
 
 
@@ -99,7 +104,7 @@ def _is_answered(attempt: Row) -> bool:
     return str(attempt["task_id"]).startswith("sync-")
 
 
-def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
+def _misfiled(jobs: Sequence[Row], places: Mapping[str, Path]) -> Iterator[str]:
     """Name each saved job whose file is not the one recorded, and each file that no saved job owns."""
     known: set[Path] = set()
     held = {f".{job['key'][:8]}-" for job in jobs if job["state"] == "ambiguous"}
@@ -107,11 +112,11 @@ def _misfiled(jobs: Sequence[Row]) -> Iterator[str]:
         if job["state"] in {"submitting", "submitted", "rendered"}:
             yield f"{job['key'][:8]} was left {job['state']}"
         if job["state"] == "saved":
-            path = Path(job["output_dir"]) / job["path"]
+            path = places[job["output_dir"]] / job["path"]
             known |= {path, path.with_name(path.name + ".json")}
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != job["sha256"]:
                 yield f"{path.name} is not the file that was saved"
-    for folder in {Path(job["output_dir"]) for job in jobs}:
+    for folder in places.values():
         strays = (
             path
             for path in folder.rglob("*")

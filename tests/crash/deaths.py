@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 
-from tests.crash.audit import audit, content, select
+from tests.crash.audit import PlaceOf, audit, content, select
 from tests.crash.studies import Study
 from tests.crash.warm import WarmLine, warm_lines
 from tests.support.cli import CommandLine, Vendor, open_vendor
@@ -36,19 +36,23 @@ class Death:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A kind of batch, a vendor, some warm interpreters, a folder for the runs, and how many calls a clean run makes through each port."""
+    """A kind of batch, a vendor, some warm interpreters, a folder for the runs, and how many calls a clean run makes through each port.
+
+    ``place_of`` gives a folder with what an output place holds.
+    """
 
     study: Study
     vendor: Vendor
     lines: "Queue[WarmLine]"
     folder: Path
     calls: dict[str, int]
+    place_of: PlaceOf = Path
 
 
 @contextmanager
-def stage_of(study: Study, folder: Path, *, at_once: int) -> Iterator[Stage]:
-    """Set the stage, and count the calls of a run that nothing disturbs."""
-    with open_vendor(latency_s=0.02) as vendor, warm_lines(at_once, folder) as lines:
+def stage_of(study: Study, folder: Path, *, at_once: int, place_of: PlaceOf = Path, **variables: str) -> Iterator[Stage]:
+    """Set the stage, with these variables for every command, and count the calls of a run that nothing disturbs."""
+    with open_vendor(latency_s=0.02) as vendor, warm_lines(at_once, folder, **variables) as lines:
         line = lines.get()
         made = line(folder, "db", "upgrade")
         if made.code != 0:
@@ -58,7 +62,7 @@ def stage_of(study: Study, folder: Path, *, at_once: int) -> Iterator[Stage]:
         lines.put(line)
         if counted.code != 0:
             raise RuntimeError(counted.err)
-        yield Stage(study=study, vendor=vendor, lines=lines, folder=folder, calls=json.loads(counted.out))
+        yield Stage(study=study, vendor=vendor, lines=lines, folder=folder, calls=json.loads(counted.out), place_of=place_of)
 
 
 def _plan(line: WarmLine, folder: Path, vendor: Vendor, study: Study, marker: str) -> None:
@@ -101,7 +105,7 @@ def play(stage: Stage, deaths: Sequence[Death]) -> tuple[bool, list[str]]:
         f"verify: {verified.out}{verified.err}": verified.code != 0,
         "the API key is in a file": bool(CommandLine(folder=folder).leaks()),
         **_state_of(folder / "batchgen.db", jobs=stage.study.jobs, exit_code=resumed.code, deaths=deaths),
-        **dict.fromkeys(audit(folder / "batchgen.db", bill).sentences(), True),
+        **dict.fromkeys(audit(folder / "batchgen.db", bill, place_of=stage.place_of).sentences(), True),
     }
     found = [f"{marker}: {text}" for text, is_wrong in wrong.items() if is_wrong]
     if not found:

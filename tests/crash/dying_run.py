@@ -5,7 +5,8 @@ fork spares the imports, which would take longer than the runs; the child then d
 works on a batch with every port wrapped: before or after the k-th call through one of them the process kills itself, or the call fails.
 An order with a ``strace`` puts one thread of the child under strace from its first instruction on, so that strace can count the thread's
 system calls and let one of them fail. An order with a ``durability`` keeps its database in that way instead of the one that batchgen
-chooses. With a ``statement`` the process kills itself before the SQL statement, or commit, of that number.
+chooses. With a ``statement`` the process kills itself before the SQL statement, or commit, of that number. ``variables`` are added to the
+environment.
 """
 
 import gc
@@ -37,6 +38,7 @@ from batchgen.cli import reading as reading_commands
 from batchgen.cli.command import run
 from batchgen.cli.main import cli
 from batchgen.core.errors import BatchgenError, DownloadError, FileError, NotSentError, OutcomeUnknownError, StoreError
+from batchgen.files.objects.shelf import ObjectShelf
 from batchgen.files.shelf import ImageShelf
 from batchgen.settings import Settings
 from batchgen.store import engine
@@ -50,6 +52,7 @@ OPENING = frozenset({ImageShelf.draft.__name__, ImageShelf.answer.__name__})
 _PATIENCE_S = 120
 
 PORTS = ("ledger", "journal", "client", "shelf", "library")
+"""The ports of the worker; the bucket below the shelf of an object storage is one more, which is reached through it."""
 
 
 REFUSALS: dict[str, Any] = {
@@ -57,6 +60,7 @@ REFUSALS: dict[str, Any] = {
     "journal": FileError("cannot write the journal: No space left on device"),
     "shelf": FileError("cannot write: Input/output error"),
     "library": FileError("cannot read: Input/output error"),
+    "bucket": FileError("the storage answered 503 SlowDown"),
     "client.fetch": DownloadError("connection reset by peer"),
     "client.order.before": NotSentError("connection refused"),
     "client": OutcomeUnknownError("connection reset by peer"),
@@ -155,6 +159,8 @@ def work_and_die(batch: str, fuse: Fuse) -> int:
     """Work on a stored batch with every port fused; when it ends alive, print how many calls went through each."""
 
     def fit(ports: runs.Ports) -> runs.Ports:
+        if isinstance(ports.shelf, ObjectShelf):
+            ports.shelf._bucket = Fused(ports.shelf._bucket, "bucket", fuse)  # type: ignore[misc, assignment] # a seam within
         return replace(ports, **{port: Fused(getattr(ports, port), port, fuse) for port in PORTS})
 
     report = runs.work(batch, Settings.from_environment(os.environ), wishes=runs.Wishes(), fit=fit)
@@ -260,6 +266,7 @@ def _become(order: dict[str, Any], out: int, err: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.chdir(order["folder"])
+    os.environ.update(order.get("variables", {}))
     death = order.get("death")
     if trace := order.get("strace"):
         _await_tracer(trace["thread"], Path(trace["threads"]))

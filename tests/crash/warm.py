@@ -41,8 +41,8 @@ class WarmLine:
 
 
 @contextmanager
-def warm_lines(count: int, folder: Path) -> Iterator["Queue[WarmLine]"]:
-    """Start some warm interpreters; take one from the queue, use it, put it back."""
+def warm_lines(count: int, folder: Path, **variables: str) -> Iterator["Queue[WarmLine]"]:
+    """Start some warm interpreters with these variables; take one from the queue, use it, put it back."""
     lines: Queue[WarmLine] = Queue()
     with ExitStack() as stack:
         for _ in range(count):
@@ -50,7 +50,7 @@ def warm_lines(count: int, folder: Path) -> Iterator["Queue[WarmLine]"]:
                 subprocess.Popen(
                     [sys.executable, str(_SCRIPT)],
                     cwd=folder,
-                    env=CommandLine(folder=folder).environment(),
+                    env=CommandLine(folder=folder).environment(**variables),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     encoding="utf-8",

@@ -49,7 +49,10 @@ class Packing:
 
         Raises FileError when it cannot be read.
         """
-        source = file_below(root, path)
+        return self.add_file(name, file_below(root, path))
+
+    def add_file(self, name: str, source: IO[bytes] | None) -> Content | None:
+        """Copy an open file, which is closed then, and say what it held; None for none, and nothing is added."""
         if source is None:
             return None
         with source, self._writing(name) as target:

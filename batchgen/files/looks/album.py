@@ -20,10 +20,11 @@ from threading import Lock
 from typing import Final, Literal
 
 from batchgen.core.errors import BadImageError, FileError
-from batchgen.files.folders import Root, open_regular, sync
+from batchgen.files.folders import make_folder, open_regular
 from batchgen.files.inspector import Inspector
 from batchgen.files.placing import new_file
 from batchgen.files.sights import Sight, sight_of
+from batchgen.files.stock import File, Stock
 
 Problem = Literal["", "missing", "changed", "not_decodable", "video"]
 
@@ -37,11 +38,16 @@ _NAME_CHARS: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One saved picture to look at; ``path`` is absolute."""
+    """One saved picture to look at; ``path`` is absolute, or below ``stock`` where its pictures are not files of this machine."""
 
     key: str
     path: Path
     sha256: str
+    stock: Stock | None = None
+
+    def opened(self) -> File | None:
+        """Open the picture; None if there is none."""
+        return _opened(self.path) if self.stock is None else self.stock.opened(self.path.as_posix())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +105,7 @@ class _Album:
     """A folder of thumbnails and what is kept of earlier looks. Used from several threads: each dictionary access is one step."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            with Root(folder).opened(create=True) as place:
-                sync(place)
-        except OSError as error:
-            raise FileError(f"cannot make {folder}: {error.strerror}") from error
+        make_folder(folder)
         self._folder: Final = folder
         self._kept: Final = dict(_read(folder / _KEPT))
         self._placing: Final = Lock()
@@ -112,11 +114,14 @@ class _Album:
     def look(self, wanted: Wanted, inspector: Inspector) -> Look:
         """Look at one picture."""
         try:
-            file = _opened(wanted.path)
+            stamp = None if wanted.stock is None else wanted.stock.stamp(wanted.path.as_posix())
+            if stamp is not None and (known := self._known(wanted, stamp)) is not None:
+                return known  # what would have to be fetched first is not fetched
+            file = wanted.opened()
             if file is None:
                 return Look(key=wanted.key, problem="missing")
             with file:
-                return self._look(wanted, file, inspector)
+                return self._look(wanted, file, inspector, stamp)
         except OSError as error:
             raise FileError(f"cannot read {wanted.path}: {error.strerror}") from error
 
@@ -127,14 +132,23 @@ class _Album:
             with new_file(self._folder / _KEPT, replaces=True) as file:
                 file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
 
-    def _look(self, wanted: Wanted, file: FileIO, inspector: Inspector) -> Look:
+    def _known(self, wanted: Wanted, stamp: tuple[int, int]) -> Look | None:
+        kept, name = self._kept.get(wanted.sha256), _name(wanted)
+        if kept is None or kept.stamp != stamp or not self._has_thumb(kept, name):
+            return None
+        return _told(wanted, kept.sight, name)
+
+    def _has_thumb(self, kept: _Kept, name: str) -> bool:
+        return not kept.sight.thumb_width or (self._folder / name).is_file()
+
+    def _look(self, wanted: Wanted, file: File, inspector: Inspector, stamp: tuple[int, int] | None) -> Look:
         status = os.fstat(file.fileno())
-        stamp = (status.st_size, status.st_mtime_ns)
+        stamp = stamp or (status.st_size, status.st_mtime_ns)
         kept = self._kept.get(wanted.sha256)
         if (kept is None or kept.stamp != stamp) and hashlib.file_digest(file, "sha256").hexdigest() != wanted.sha256:
             return Look(key=wanted.key, problem="changed")
-        name = f"{wanted.sha256[:_NAME_CHARS]}.webp"
-        if kept is not None and (not kept.sight.thumb_width or (self._folder / name).is_file()):
+        name = _name(wanted)
+        if kept is not None and self._has_thumb(kept, name):
             sight = kept.sight
         else:
             try:
@@ -155,6 +169,10 @@ class _Album:
         if self._kept.get(sha256) != kept:
             self._kept[sha256] = kept
             self._is_new = True
+
+
+def _name(wanted: Wanted) -> str:
+    return f"{wanted.sha256[:_NAME_CHARS]}.webp"
 
 
 def _told(wanted: Wanted, sight: Sight, name: str) -> Look:

@@ -1,0 +1,5 @@
+"""A storage to reach, and the job of the other shelves."""
+
+from tests.contract.conftest import storage
+
+__all__ = ["storage"]
