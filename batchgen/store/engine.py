@@ -31,6 +31,7 @@ OLDEST_POSTGRES: Final = 140_000
 _SERVER_SETTINGS: Final = "-c idle_in_transaction_session_timeout=20000"
 """A process that is frozen, or cut off, in the middle of a transaction holds rows that all others need: the server ends it."""
 _SERVER_CONNECTION: Final = {
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -298,6 +299,8 @@ def _open_postgres(url: URL, *, readonly: bool) -> Engine:
 def _check_server(cursor: Any, *, readonly: bool) -> None:
     if int(_show(cursor, "SHOW server_version_num")) < OLDEST_POSTGRES:
         raise StoreError("PostgreSQL 14 or newer is needed")
+    if (encoding := _show(cursor, "SHOW server_encoding")) != "UTF8":
+        raise StoreError(f"the database is encoded in {encoding}, in which prompts could not be kept: create it with ENCODING 'UTF8'")
     if readonly:
         return
     for setting in ("synchronous_commit", "fsync"):

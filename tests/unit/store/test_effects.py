@@ -11,7 +11,7 @@ from batchgen.core.errors import BudgetReachedError, IllegalTransitionError
 from batchgen.core.jobs import Change, JobId
 from batchgen.core.limits import Cap
 from batchgen.core.states import Outcome, State
-from batchgen.store.effects import POLICY, AttemptRow, JobRow, Purse, PurseName, detail_of, follow, require_order
+from batchgen.store.effects import POLICY, AttemptRow, JobRow, Purse, PurseName, Whose, detail_of, follow, require_order
 from batchgen.store.instants import to_text
 from tests.support.databases import START
 
@@ -104,7 +104,8 @@ def test_an_outcome_that_costs_nothing_lies_nowhere(outcome: Outcome) -> None:
 
 def share(purse: Purse, cap: Cap, reserved: int | None, *, open_orders: int = 0, live_tasks: int = 0) -> int | None:
     """Ask the purse of a model."""
-    return purse.share(cap, reserved, of="the model painter", model="painter", open_orders=open_orders, live_tasks=live_tasks)
+    whose = Whose(of="the model painter", model="painter")
+    return purse.share(cap, reserved, whose, open_orders=open_orders, live_tasks=live_tasks)
 
 
 def test_a_cost_cap_is_reached_exactly_and_never_passed() -> None:
