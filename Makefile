@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format readme pages docs bench bench-pace bench-poll bench-verify crash-night crash-machines crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
+.PHONY: help demo test coverage check format readme pages docs bench bench-pace bench-poll bench-verify crash-night crash-machines crash-upgrades crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -70,6 +70,9 @@ bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (abo
 KILLS ?= 500
 crash-night: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=500)
 	$(BIN)/python tests/crash/random_kills.py --kills $(KILLS)
+
+crash-upgrades: $(STAMP) ## death at every statement of every upgrade of the job database (about 10 minutes)
+	EVERY_STATEMENT=1 $(BIN)/python -m pytest -n 2 -q --timeout=0 tests/migrations/test_death.py
 
 RESTARTS ?= 100
 crash-machines: $(STAMP) ## workers killed and frozen, the database struck down, COMMITs cut (KILLS=500 RESTARTS=100, about 50 minutes)
