@@ -1,16 +1,15 @@
 """Several API keys of one batch: which one a run orders with, and when it is left for another."""
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from batchgen.app.clock import SystemClock
+from batchgen.app.processes import this_process
 from batchgen.core.errors import StopRunError
 from batchgen.planning.settings import KeySettings, ProviderSettings
 from batchgen.settings import Settings
-from batchgen.store import queries, runs
-from batchgen.store.engine import Database
+from batchgen.store import runs
+from batchgen.store.writer import DatabaseThread
 
 RETIRES: Final = frozenset({"auth", "balance", "quota", "key_budget"})
 """Why a run leaves its key to the vendor's mercy, and may go on with another one."""
@@ -26,10 +25,19 @@ def keys_here(provider: ProviderSettings, settings: Settings) -> Sequence[KeySet
     return found
 
 
-def chosen(database: Database, batch_id: int, keys: Sequence[KeySettings], *, retired: Collection[str]) -> KeySettings | None:
-    """Give the key that the fewest runs of the batch order with now, those last that one has left lately; None when none is left."""
-    at_work = Counter(run["key_name"] for run in queries.look(database, lambda c: runs.unended(c, batch_id)))
-    since = SystemClock().now() - _LATELY
-    left = queries.look(database, lambda c: runs.left_keys(c, batch_id, since=since, reasons=sorted(RETIRES)))
-    open_ones = [key for key in keys if key.env not in retired]
-    return min(open_ones, key=lambda key: (key.env in left, at_work[key.env]), default=None)
+def begun(
+    thread: DatabaseThread, batch_id: int, keys: Sequence[KeySettings], *, left: Collection[str], lease_s: float | None
+) -> tuple[KeySettings, int] | None:
+    """Begin a run with the key that the fewest runs of the batch order with now, and give both; None when all keys are ``left``.
+
+    Keys that a run has left lately come last. Of several processes that begin at once each sees what the one before has taken.
+    """
+    open_ones = [key for key in keys if key.env not in left]
+    if not open_ones:
+        return None
+
+    wanted = [this_process(key_name=key.env) for key in open_ones]
+    left_for = sorted(RETIRES)
+    started = thread.call(lambda c: runs.start_one_of(c, wanted, batch_id=batch_id, avoids=left_for, within=_LATELY, lease_s=lease_s))
+    number, run_id = started.result()
+    return open_ones[number], run_id

@@ -53,7 +53,7 @@ class Member:
 
     async def join(self) -> None:
         """Meet the others before the first order; without a share nothing is ordered."""
-        places = self.engine.orderer.places
+        self.engine.orderer.is_shared, places = True, self.engine.orderer.places
         places.divide(nothing_of(places.limits), 1, self.clock.monotonic())
         await self._meet()
 

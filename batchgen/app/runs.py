@@ -10,7 +10,7 @@ from pathlib import Path
 from batchgen.app import database, journals, trying, vendor
 from batchgen.app.clock import SystemClock
 from batchgen.app.fitting import Fit, Ports
-from batchgen.app.keys import RETIRES, chosen, keys_here
+from batchgen.app.keys import RETIRES, begun, keys_here
 from batchgen.app.limiting import argument_of, limits_in
 from batchgen.app.listening import Opening
 from batchgen.app.member import lease_of
@@ -137,19 +137,24 @@ class _Turn:
 
     def with_each_key(self, run: RunSettings, keys: Sequence[KeySettings]) -> Report:
         """Work with the key that needs it most; one that is used up or refused is left for the next, as long as there is one."""
-        retired: set[str] = set()
-        key = chosen(self.thread.engine, self.batch.id, keys, retired=retired) or keys[0]
-        while True:
-            report = self.work(run.under(key))
-            retired.add(key.env)
-            following = chosen(self.thread.engine, self.batch.id, keys, retired=retired)
-            if report.reason not in RETIRES or following is None:
-                return report
-            diary.get("run").warning("run.key_left", key=key.env, why=report.message, goes_on_with=following.env)
-            key = following
+        lease_s, left = self._lease(run), set[str]()
+        while (taken := begun(self.thread, self.batch.id, keys, left=left, lease_s=lease_s)) is not None:
+            key, run_id = taken
+            report = self.work(run.under(key), run_id=run_id)
+            left.add(key.env)
+            if report.reason not in RETIRES:
+                break
+            diary.get("run").warning("run.key_left", key=key.env, why=report.message)
+        return report
 
-    def work(self, run: RunSettings) -> Report:
-        """Reach the vendor, and let a shift work."""
+    def _lease(self, run: RunSettings) -> float | None:
+        """Give how long a run may be silent; None where it has the database to itself."""
+        if not is_server(self.thread.engine):
+            return None
+        return self.wishes.lease_s or lease_of(run.limits(now=SystemClock().now()))
+
+    def work(self, run: RunSettings, *, run_id: int | None = None) -> Report:
+        """Reach the vendor, and let a shift work; ``run_id`` is a run that has begun already."""
         settings, thread, wishes = self.settings, self.thread, self.wishes
         key = require_key(run.provider, settings)
         others = [secret for other in run.provider.keys if (secret := settings.secret(other.env)) is not None]
@@ -158,8 +163,8 @@ class _Turn:
         require_reachable(run, settings)
         folder, now = settings.local_folder(run.output.dir), SystemClock().now()
         lookout = Lookout.over(run, settings, wishes.signs, secrets=secrets)
-        is_shared = is_server(thread.engine)
-        holding = folderlock.held(folder, is_shared=is_shared)
+        lease_s = self._lease(run)
+        holding = folderlock.held(folder, is_shared=lease_s is not None)
         with lookout.minding(), holding, vendor.reached(run, settings, folder=_folder_of(settings)) as reached:
             journals.require_current(thread, folder, batch=self.batch.name, command=database.command(settings))
             lasting = thread.call(lambda c: commands.lasting(c, self.batch.id)).result()
@@ -176,7 +181,8 @@ class _Turn:
                 thread=thread,
                 vendor=reached,
                 limits=limits,
-                lease_s=(wishes.lease_s or lease_of(limits)) if is_shared else None,
+                lease_s=lease_s,
+                run_id=run_id,
                 most_in_flight=wishes.most_in_flight,
                 opening=Opening(lasting=lasting, typed=typed, actor=f"operator:{settings.login}"),
                 wrap=lambda client: self.wrap(client, key),
@@ -205,7 +211,7 @@ def _tried_first(shift: Shift, canary: Canary | None, batch: queries.Batch, *, w
     followed = shift.thread.call(lambda c: commands.followed(c, batch.id, since=begun_at)).result()
     changes = [change for request in followed for change in limits_in(request.argument, now=request.asked_at)]
     opening = Opening(lasting=followed, actor=shift.opening.actor, process_since=begun_at)
-    return replace(shift, limits=upon(shift.limits, changes), opening=opening).work(watch=watch, fit=fit)
+    return replace(shift, limits=upon(shift.limits, changes), opening=opening, run_id=None).work(watch=watch, fit=fit)
 
 
 def _require_allowance(run: RunSettings, wishes: Wishes) -> None:

@@ -74,6 +74,8 @@ class Shift:
     only: Rows = None
     """The rows that are tried before the rest; None for all."""
     opening: Opening = field(default_factory=Opening)
+    run_id: int | None = None
+    """The run's number, where it has begun already."""
     lease_s: float | None = None
     """How long the run may be silent where others share the database; None where it has the database to itself."""
     most_in_flight: int | None = None
@@ -85,10 +87,7 @@ class Shift:
         clock = SharedClock()
         if self.lease_s is not None:
             clock.compare(self.thread.call(time_of).result())
-        process = this_process(key_name=self._key_name)
-        at = clock.now()
-        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=at, lease_s=self.lease_s))
-        run_id = begun.result()
+        run_id = self.run_id or self._begin(clock.now())
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
         ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=Exit.BUG)
@@ -112,6 +111,11 @@ class Shift:
             if ending is not None:
                 self._sign_out(run_id, ending, at=clock.now())
             signals.heed_again()
+
+    def _begin(self, at: datetime) -> int:
+        process = this_process(key_name=self._key_name)
+        begun = self.thread.call(lambda c: runs.start(c, batch_id=self.batch_id, process=process, at=at, lease_s=self.lease_s))
+        return begun.result()
 
     def _sign_out(self, run_id: int, ending: runs.Ending, *, at: datetime) -> None:
         """Record how the run ended, if the database still takes it: whoever finds no end knows that the run broke off."""

@@ -6,6 +6,7 @@ later one. What a run has in hand it names by ``job.run_id``; with its end all o
 silent is its lease, which the database's clock measures. On SQLite one run holds the whole database by a lock on a file, and needs none.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from batchgen.core.errors import LeaseLostError
 from batchgen.core.reconciling import Use
 from batchgen.store import numbers
 from batchgen.store import schema as s
-from batchgen.store.engine import time_of
+from batchgen.store.engine import one_at_a_time, time_of
 
 DIED = "died"
 _R = s.run.c
@@ -57,6 +58,23 @@ def start(connection: Connection, *, batch_id: int, process: Process, at: dateti
     return int(connection.execute(row.returning(_R.id)).scalar_one())
 
 
+def start_one_of(
+    connection: Connection, wanted: Sequence[Process], *, batch_id: int, avoids: Sequence[str], within: timedelta, lease_s: float | None
+) -> tuple[int, int]:
+    """Start that run of several whose API key the fewest runs of the batch have now; give its place among them, and its id.
+
+    Keys that a run has left for one of the reasons in ``avoids``, not longer ago than ``within``, come last. Of several processes that
+    start at once each sees what the one before has taken.
+    """
+    one_at_a_time(connection, batch_id)
+    at = time_of(connection)
+    left = select(_R.key_name).where(_R.batch_id == batch_id, _R.ended_at >= at - within, _R.stop_reason.in_(avoids))
+    avoided, at_work = set(connection.scalars(left)), Counter(row["key_name"] for row in unended(connection, batch_id))
+    keys = [process.key_name for process in wanted]
+    number = min(range(len(keys)), key=lambda place: (keys[place] in avoided, at_work[keys[place]]))
+    return number, start(connection, batch_id=batch_id, process=wanted[number], at=at, lease_s=lease_s)
+
+
 def beat(connection: Connection, run_id: int, *, at: datetime, lease_s: float | None = None) -> None:
     """Write a sign of life, which renews the lease; raise LeaseLostError when the run was taken for dead meanwhile."""
     values: dict[str, Any] = {"heartbeat_at": at}  # update values of several types
@@ -94,12 +112,6 @@ def bury_dead(connection: Connection, *, is_gone: Callable[[RowMapping], bool], 
 def bury(connection: Connection, run_ids: Sequence[int], *, at: datetime) -> list[int]:
     """Mark runs as died, free what they had in hand, and give those that were not ended yet."""
     return _buried(connection, _R.id.in_(run_ids), at=at) if run_ids else []
-
-
-def left_keys(connection: Connection, batch_id: int, *, since: datetime, reasons: Sequence[str]) -> set[str]:
-    """Name the API keys that runs of a batch have left for one of these reasons since."""
-    left = select(_R.key_name).where(_R.batch_id == batch_id, _R.ended_at >= since, _R.stop_reason.in_(reasons))
-    return set(connection.scalars(left))
 
 
 def note_account(connection: Connection, run_id: int, *, available: int | None, use: Use | None) -> None:

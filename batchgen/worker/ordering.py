@@ -22,6 +22,7 @@ from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Lost, NotSent, SubmitAnswer
 
 _PAGE: Final = 256
+_LEAST_PAGE: Final = 4
 _LOOK_AGAIN_S: Final = 2.0
 """How soon rows planned by another shell are noticed."""
 _BUDGET_GAP_S: Final = 0.5
@@ -40,6 +41,8 @@ class Orderer:
     bearing: Bearing
     doubter: Doubter
     claim_at: float = 0.0
+    is_shared: bool = False
+    """Whether others claim from the same rows: then no more are taken than can soon be ordered."""
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
     _passed_over: frozenset[str] = frozenset()
@@ -94,7 +97,8 @@ class Orderer:
         self.drop_page()
         clock = self.steps.clock
         self._passed_over = self._full_models(clock.monotonic())
-        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
+        limit = min(_PAGE, max(_LEAST_PAGE, 2 * self.places.room())) if self.is_shared else _PAGE
+        question = self.ledger.claim(limit=limit, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
         if due is not None:
