@@ -18,7 +18,7 @@ LEAST_RATE: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one run may have alive and send; None where there is no limit to divide."""
+    """What one run may have alive and send; None where there is no limit to divide, nor a number of its own."""
 
     in_flight: int | None = None
     submits_per_s: float | None = None
@@ -71,7 +71,7 @@ def paces_of(limits: Limits) -> dict[str, Pace]:
 
 
 def _share(pace: Pace, part: Part, others: Sequence[Share], *, most: int | None) -> Share:
-    places = None if pace.in_flight is None else places_for(pace.in_flight, part, others)
+    places = most if pace.in_flight is None else places_for(pace.in_flight, part, others)
     return Share(
         in_flight=places if places is None or most is None else min(places, most),
         submits_per_s=None if pace.submits_per_s is None else rate_for(pace.submits_per_s, part, others),

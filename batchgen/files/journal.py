@@ -246,7 +246,7 @@ class OrderJournal:
 
     def _begin_anew(self, mark_line: bytes, keep: Collection[int]) -> None:
         """Put a short journal in the place of the long one, in one step."""
-        text = mark_line + b"".join(_lines(read(self._root.path, self._database, only=keep).entries))
+        text = mark_line + b"".join(_lines(read(self._root.path, self._database, name=self._name, only=keep).entries))
         with disk_errors("write", self._root, self._name, need=len(text)), self._root.opened() as place:
             descriptor = _replaced(place, self._name, text)
         os.close(self._descriptor)

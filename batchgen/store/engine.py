@@ -5,13 +5,15 @@ SQLite connections run with the driver's own transactions off: a writer's transa
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -176,6 +178,14 @@ def one_at_a_time(connection: Connection, number: int) -> None:
     """Let one process at a time go on from here, until its transaction ends; a transaction on SQLite is alone anyway."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID + 2}, {number})")
+
+
+def keep_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Write a row in the place of one with the same key; another process that writes one just then is waited for, and does no harm."""
+    insert = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    new = insert(table).values(row)
+    key = [column.name for column in table.primary_key]
+    connection.execute(new.on_conflict_do_update(index_elements=key, set_={name: new.excluded[name] for name in row.keys() - set(key)}))
 
 
 def reading(engine: Engine) -> Engine:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, select
 
 from batchgen.core.limits import Found
 from batchgen.store import schema as s
+from batchgen.store.engine import keep_row
 from batchgen.store.queries import look
 
 
@@ -20,7 +21,5 @@ def found(engine: Engine, vendor: str) -> dict[str, Found]:
 def keep(connection: Connection, vendor: str, paces: Mapping[str, Found], *, at: datetime) -> None:
     """Write what was found of a vendor in the place of what earlier runs found of the same models."""
     for model, pace in paces.items():
-        connection.execute(delete(s.pace).where(s.pace.c.vendor == vendor, s.pace.c.model == model))
-        connection.execute(
-            insert(s.pace).values(vendor=vendor, model=model, in_flight=pace.in_flight, submits_per_s=pace.submits_per_s, updated_at=at)
-        )
+        row = {"vendor": vendor, "model": model, "in_flight": pace.in_flight, "submits_per_s": pace.submits_per_s, "updated_at": at}
+        keep_row(connection, s.pace, row)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select
 
 from batchgen.core.sharing import Part, Share, larger
 from batchgen.core.states import LIVE, State
 from batchgen.store import commands, runs
 from batchgen.store import schema as s
-from batchgen.store.engine import one_at_a_time, time_of
+from batchgen.store.engine import keep_row, one_at_a_time, time_of
 from batchgen.store.ledger import in_state
 from batchgen.store.rows import read_totals
 
@@ -122,9 +122,5 @@ def _gate(connection: Connection, vendor: str, own: Gate | None) -> Gate | None:
     known = None if row is None else Gate(shut_until=row.shut_until, why=row.why)
     if own is None or (known is not None and known.shut_until >= own.shut_until):
         return known
-    values = {"shut_until": own.shut_until, "why": own.why}
-    if known is None:
-        connection.execute(insert(s.gate).values(vendor=vendor, **values))
-    else:
-        connection.execute(update(s.gate).where(s.gate.c.vendor == vendor).values(values))
+    keep_row(connection, s.gate, {"vendor": vendor, "shut_until": own.shut_until, "why": own.why})
     return own

@@ -1,9 +1,10 @@
 """Reference images that vendors keep for us, so that each is sent once for many orders."""
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from batchgen.core.ports import Upload
 from batchgen.store import schema as s
+from batchgen.store.engine import keep_row
 
 
 def find(connection: Connection, sha256: str, *, vendor: str) -> Upload | None:
@@ -14,6 +15,4 @@ def find(connection: Connection, sha256: str, *, vendor: str) -> Upload | None:
 
 def keep(connection: Connection, upload: Upload) -> None:
     """Write an upload in the place of an earlier one of the same content to the same vendor."""
-    same = (s.upload.c.vendor == upload.vendor) & (s.upload.c.sha256 == upload.sha256)
-    connection.execute(delete(s.upload).where(same))
-    connection.execute(insert(s.upload).values({name: getattr(upload, name) for name in Upload.__slots__}))
+    keep_row(connection, s.upload, {name: getattr(upload, name) for name in Upload.__slots__})

@@ -5,7 +5,7 @@ One gate serves everybody who uses the same key, so that one answer "too many re
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 from typing import TypedDict
@@ -158,9 +158,17 @@ class SubmitGate:
         return {model: self._held(model, pace) for model, pace in paces_of(self.limits).items()}
 
     def _held(self, model: str, pace: Pace) -> Share:
-        lane, share = self._lanes[model] if model else self._key, self.shares.get(model, Share())
-        in_flight = None if pace.in_flight is None else max(lane.total, pace.in_flight if share.in_flight is None else share.in_flight)
-        rate = None if pace.submits_per_s is None else share.submits_per_s or pace.submits_per_s
+        lane, part = self._lanes[model] if model else self._key, self._part(model, pace)
+        return replace(part, in_flight=None if part.in_flight is None else max(lane.total, part.in_flight))
+
+    def _part(self, model: str, pace: Pace) -> Share:
+        """Give what this run may take of a limit: its share, or an even part where the limit is newer than the share."""
+        share, even = self.shares.get(model, Share()), 1 / self.members
+        in_flight, rate = pace.in_flight, pace.submits_per_s
+        if in_flight is not None:
+            in_flight = int(in_flight * even) if share.in_flight is None else min(in_flight, share.in_flight)
+        if rate is not None:
+            rate = rate * even if share.submits_per_s is None else min(rate, share.submits_per_s)
         return Share(in_flight=in_flight, submits_per_s=rate)
 
     def _keep_to_ceilings(self, now: float) -> None:
@@ -171,7 +179,8 @@ class SubmitGate:
         """Say how many more orders the in-flight limit allows."""
         if self.breaker.is_probing or self.doubts.is_probing or self.tasks.is_probing:
             return 1 if self.total == 0 else 0
-        return max(0, self._key.places - self.total)
+        most = self.shares.get("", Share()).in_flight
+        return max(0, (self._key.places if most is None else min(self._key.places, most)) - self.total)
 
     def full_models(self) -> frozenset[str]:
         """Name the models whose own in-flight limit is reached."""
@@ -223,7 +232,8 @@ class SubmitGate:
     def findings(self) -> dict[str, Found]:
         """Give what was found, for the next run: of the key, and of each model that was found to be the narrower one."""
         lanes = {"": self._key} | {model: own for model, own in self._lanes.items() if own.was_refused}
-        found = {model: own.found(self.found.get(model, Found(in_flight=0.0))) for model, own in lanes.items()}
+        before = {model: _times(self.found.get(model, Found(in_flight=0.0)), 1 / self.members) for model in lanes}
+        found = {model: own.found(before[model]) for model, own in lanes.items()}
         return {model: _times(each, self.members) for model, each in found.items() if each is not None}
 
     def told(self) -> str:
@@ -296,14 +306,11 @@ class SubmitGate:
 
     def _ceilings(self, model: str) -> Ceilings:
         """Give the most that a lane may ever have alive and send: all that the manifest says, or this run's share of it."""
-        pace, share = self._pace_of(model), self.shares.get(model, Share())
-        in_flight = pace.in_flight if pace.in_flight is None or share.in_flight is None else min(pace.in_flight, share.in_flight)
-        rate = pace.submits_per_s if pace.submits_per_s is None or share.submits_per_s is None else share.submits_per_s
-        most = MOST_IN_FLIGHT if self.is_finding else inf
-        return {"most": most if in_flight is None else in_flight, "most_rate": rate or inf}
+        part, most = self._part(model, self._pace_of(model)), MOST_IN_FLIGHT if self.is_finding else inf
+        return {"most": most if part.in_flight is None else part.in_flight, "most_rate": part.submits_per_s or inf}
 
 
-def _times(found: Found, members: int) -> Found:
-    """Give what all runs together were found to be allowed, when this is the part of one."""
+def _times(found: Found, factor: float) -> Found:
+    """Give what so many runs are found to be allowed when one is, or of what all are the part of one."""
     rate = found.submits_per_s
-    return Found(in_flight=found.in_flight * members, submits_per_s=None if rate is None else rate * members)
+    return Found(in_flight=found.in_flight * factor, submits_per_s=None if rate is None else rate * factor)

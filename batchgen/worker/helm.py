@@ -20,6 +20,8 @@ class Helm:
     unit: str
     go_on: str
     narrow: Callable[[int | None], None] = lambda _most: None
+    _paused: str = ""
+    """Why all runs of the batch are paused; empty while they are not, though this one may be."""
 
     def follow(self, request: Request, limits: Sequence[Limit] = ()) -> None:
         """Do what is asked, with an entry in the diary; ``limits`` is a request's argument, read."""
@@ -40,13 +42,18 @@ class Helm:
         """Let no order out; those under way are finished, and what is paid for is asked after and fetched."""
         bearing = self.engine.bearing
         bearing.paused = f"paused by {request.actor} since {at_local(request.asked_at)}; go on with: {self.go_on}"
+        if request.run_id is None:
+            self._paused = bearing.paused
         self.engine.hold_back()
         bearing.log.warning("run.paused", by=request.actor, asked_at=request.asked_at.isoformat(), detail=bearing.paused)
 
     def _unpause(self, request: Request) -> None:
+        """Let orders go out again; where one run of several is meant, not while all are paused."""
         bearing = self.engine.bearing
-        if bearing.paused:
-            bearing.paused = ""
+        if request.run_id is None:
+            self._paused = ""
+        if bearing.paused != self._paused:
+            bearing.paused = self._paused
             bearing.log.warning("run.unpaused", by=request.actor, asked_at=request.asked_at.isoformat())
 
     def _stop(self, request: Request) -> None:

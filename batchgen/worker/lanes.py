@@ -107,7 +107,7 @@ class FixedLane:
     def throttled(self, now: float, *, asked_at: float) -> None:
         """Allow fewer than there are; answers to orders that were under way at the last cut do not cut again."""
         if asked_at >= self._cut_at:
-            self._allowed = max(1.0, min(self._allowed, float(self.total)) * _CUT)
+            self._allowed = min(self.most, max(1.0, min(self._allowed, float(self.total)) * _CUT))
             self._cut_at = now
 
     def scale(self, share: float) -> None:

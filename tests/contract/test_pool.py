@@ -1,22 +1,25 @@
 """Several runs of one batch: what each has in hand, who counts as dead, and how they divide limits. On SQLite and on PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from random import Random
 
 import pytest
+from sqlalchemy import Connection
 
 from batchgen.core import events as e
 from batchgen.core.errors import LeaseLostError
-from batchgen.core.limits import Limits, Pace
+from batchgen.core.limits import Found, Limits, Pace
+from batchgen.core.ports import Upload
 from batchgen.core.sharing import Part, Share, divided
 from batchgen.core.states import State
 from batchgen.core.steering import Kind, Request
-from batchgen.store import commands, pool, runs
+from batchgen.store import commands, paces, pool, runs, uploads
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.pool import Gate, Meeting, Visitor
-from tests.support.databases import START, OpenTable, Table, event
+from tests.support.cli import wait_until
+from tests.support.databases import START, OpenTable, Table, event, opened, postgres_url
 
 LONG_S = 3600.0
 
@@ -250,3 +253,44 @@ def test_those_who_meet_learn_how_far_the_batch_is(open_table: OpenTable) -> Non
 
     assert (2, 2, 1) == (met.members, met.states[State.PLANNED], met.states[State.SUBMITTING])
     assert Part(rank=1, members=2) == Part(rank=1, members=met.members)
+
+
+# --- where others write at the same moment ---
+
+
+@pytest.fixture
+def open_server_table(postgres: str) -> Iterator[OpenTable]:
+    """Open tables of a fresh database on the server."""
+    with opened(postgres_url(postgres)) as open_one:
+        yield open_one
+
+
+def _keeps_upload(_table: Table, connection: Connection) -> None:
+    upload = Upload(sha256="ab" * 32, vendor="v", url="https://cdn.example/a.png", expires_at=START, created_at=START)
+    uploads.keep(connection, upload)
+
+
+def _keeps_pace(_table: Table, connection: Connection) -> None:
+    paces.keep(connection, "v", {"": Found(in_flight=4.0)}, at=START)
+
+
+def _keeps_gate(table: Table, connection: Connection) -> None:
+    gate = Gate(shut_until=START, why="rate limited")
+    visitor = Visitor(run_id=table.run_id, batch_id=table.batch_id, vendor="v", held={}, gate=gate)
+    pool.meet(connection, visitor, partial(divided, Limits()))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("keeps", [_keeps_upload, _keeps_pace, _keeps_gate])
+def test_what_two_runs_note_of_a_vendor_at_once_fails_for_neither(
+    open_server_table: OpenTable, keeps: Callable[[Table, Connection], None]
+) -> None:
+    """Both have the first reference of a batch to send, or meet the first refusal: the second waits for the first, and goes on."""
+    night, day = open_server_table(1), open_server_table(1, name="day")
+
+    with night.engine.begin() as first:
+        keeps(night, first)
+        second = day.thread.call(partial(keeps, day))
+        wait_until(lambda: night.sql("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0])
+
+    assert second.result() is None

@@ -2,19 +2,23 @@
 
 import os
 import resource
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from batchgen.core.errors import FileError
+from batchgen.core.errors import FileError, StoreError
 from batchgen.core.jobs import JobKey
 from batchgen.core.money import Micros
 from batchgen.core.ports import Intent, Settled
 from batchgen.core.states import Outcome
 from batchgen.files import journal
 from batchgen.files.journal import Entry, Mark, OrderJournal
+from tests.support.cli import ROOT
 
 DATABASE = "5d1f0c9e77aa4b0b8c9a"
 ACCEPTED = Settled(outcome=Outcome.ACCEPTED, task_id="img_1", cost=Micros(60_000))
@@ -263,3 +267,99 @@ def test_a_journal_that_starts_over_holds_nothing_but_the_mark(tmp_path: Path) -
     assert {name, f"{name}.3-40"} == {path.name for path in folder.iterdir()}
     assert b'"intent":1' in (folder / f"{name}.3-40").read_bytes()
     assert 0o600 == (folder / name).stat().st_mode & 0o777
+
+
+# --- several runs in one folder ---
+
+_HOLD = """
+import sys
+from pathlib import Path
+from batchgen.core.jobs import JobKey
+from batchgen.core.ports import Intent
+from batchgen.files.journal import Mark, OrderJournal
+held = OrderJournal(Path(sys.argv[1]), sys.argv[2], Mark(run=1, event=0))
+held.intend(Intent(attempt_id=1, key=JobKey("1" * 32), body_sha256="ab" * 32, reserved=None))
+print(held.path.name, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_journal_is_held_by_one_process_until_it_dies(tmp_path: Path) -> None:
+    """While another process writes into the first, a run gets the second; a kill frees the first, and what stands in it is kept."""
+    command = [sys.executable, "-c", _HOLD, str(tmp_path), DATABASE]
+
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert journal.name_of(DATABASE) == holder.stdout.readline().strip()
+        with closing(opened(tmp_path)) as beside:
+            assert journal.name_of(DATABASE, 2) == beside.path.name
+        holder.send_signal(signal.SIGKILL)
+
+    with closing(opened(tmp_path)) as after:
+        assert journal.name_of(DATABASE) == after.path.name
+    assert [1] == [entry.intent.attempt_id for entry in journal.read(tmp_path, DATABASE).entries]
+
+
+def test_a_second_journal_begins_anew_with_its_own_open_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run keeps what is open in its own file, whatever stands in the first one, and the file stays its own."""
+    monkeypatch.setattr(journal, "LIMIT_BYTES", 500)
+    with closing(opened(tmp_path)) as first, closing(opened(tmp_path)) as second:
+        first.intend(intent(1))
+        for number in range(2, 12):
+            second.intend(intent(number))
+            second.settle(number, ACCEPTED)
+            if number != 7:
+                second.recorded(number)
+        before = second.path.stat().st_ino
+
+        second.mark(Mark(run=1, event=60), still_open=frozenset())
+
+        kept = journal.read(tmp_path, DATABASE, name=second.path.name)
+        assert before != second.path.stat().st_ino
+        assert (Entry(intent=intent(7), settled=ACCEPTED),) == kept.entries
+        assert (Entry(intent=intent(1)),) == journal.read(tmp_path, DATABASE).entries
+        with closing(opened(tmp_path)) as third:
+            assert journal.name_of(DATABASE, 3) == third.path.name
+        second.intend(intent(12))
+    assert [7, 12] == [entry.intent.attempt_id for entry in journal.read(tmp_path, DATABASE, name=second.path.name).entries]
+
+
+def test_what_any_run_wrote_is_recalled_by_all(tmp_path: Path) -> None:
+    """An answer that comes after its run was taken for dead is found in its journal; of orders without an answer nothing is said."""
+    with closing(opened(tmp_path)) as silent, closing(opened(tmp_path)) as other:
+        silent.intend(intent(1))
+        silent.intend(intent(2))
+        other.intend(intent(3))
+        assert {} == other.recall([1, 2, 3])
+
+        silent.settle(1, ACCEPTED)
+
+        assert {1: ACCEPTED} == other.recall([1, 2, 3])
+        assert ({}, {}) == (other.recall([]), other.recall([2]))
+        assert (ACCEPTED, None, None) == tuple(other.settled(number) for number in (1, 2, 3))
+
+
+def test_a_database_that_falls_back_while_a_run_works_is_noticed(tmp_path: Path) -> None:
+    """A server that was put back in the middle of a run has lost what was recorded: the mark says so, and does not follow it."""
+    with closing(opened(tmp_path, Mark(run=3, event=40))) as written:
+        written.mark(Mark(run=3, event=40), still_open=frozenset())
+        written.mark(Mark(run=4, event=20), still_open=frozenset())
+
+        with pytest.raises(StoreError, match=r"fallen back to run 3, event 90, from run 4, event 20.*\.journal tells what it lacks"):
+            written.mark(Mark(run=3, event=90), still_open=frozenset())
+
+    assert Mark(run=4, event=20) == journal.read(tmp_path, DATABASE).marks[-1][0]
+
+
+def test_the_journals_of_a_database_are_found_by_their_names(tmp_path: Path) -> None:
+    """Those of this database only, the first one whether or not it is there; what is no journal is none."""
+    opened(tmp_path / "here").close()
+    for name in (".batchgen-5d1f0c9e-2.journal", ".batchgen-5d1f0c9e-10.journal", ".batchgen-0badc0de-2.journal", ".batchgen-5d1f0c9e-2.part"):
+        (tmp_path / name).touch()
+
+    found = journal.names_in(tmp_path, DATABASE)
+
+    assert [".batchgen-5d1f0c9e.journal", ".batchgen-5d1f0c9e-10.journal", ".batchgen-5d1f0c9e-2.journal"] == found
+    assert journal.is_shared(tmp_path, DATABASE)
+    assert not journal.is_shared(tmp_path / "here", DATABASE)
+    assert 3 == len(journal.read_all(tmp_path, DATABASE))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.core.limits import Pace
+from batchgen.core.limits import Found, Pace
+from batchgen.core.sharing import Share
 from batchgen.worker.gate import Gate, SubmitGate
 from tests.support.builders import limits
 
@@ -182,3 +183,154 @@ def test_tasks_that_fail_pause_though_orders_are_taken() -> None:
 
     places.rendered()
     assert 8 == places.room()
+
+
+# --- as one of several runs ---
+
+
+def _share(in_flight: int | None = None, rate: float | None = None) -> dict[str, Share]:
+    return {"": Share(in_flight=in_flight, submits_per_s=rate)}
+
+
+def test_without_a_place_no_order_goes_out() -> None:
+    """What is alive goes on; also a refusal, which elsewhere leaves a place to try with, opens none. With a share there is room again."""
+    places = _places(pace=Pace(in_flight=8))
+    for _ in range(3):
+        places.enter("painter", 0.0)
+
+    places.divide(_share(0), 4, 1.0)
+    rooms = [places.room()]
+    places.throttled("painter", 2.0, asked_at=1.5, retry_after_s=0.0)
+    for _ in range(3):
+        places.leave("painter")
+        rooms.append(places.room())
+    places.divide(_share(2), 4, 9.0)
+
+    assert ([0, 0, 0, 0], 2) == (rooms, places.room())
+
+
+def test_what_is_held_is_the_share_or_what_is_alive_of_a_larger_one() -> None:
+    """Others may count on no more than is left beside it; a limit without a number is not held."""
+    places = _places(pace=Pace(in_flight=8, submits_per_s=2.0), per_model={"painter": Pace(in_flight=3), "fast": Pace(submits_per_s=1.0)})
+    alone = places.held()
+    for _ in range(3):
+        places.enter("painter", 0.0)
+
+    places.divide({"": Share(in_flight=1, submits_per_s=0.5), "painter": Share(in_flight=0), "fast": Share(submits_per_s=0.25)}, 2, 0.0)
+
+    full = {"": Share(in_flight=8, submits_per_s=2.0), "painter": Share(in_flight=3), "fast": Share(submits_per_s=1.0)}
+    less = {"": Share(in_flight=3, submits_per_s=0.5), "painter": Share(in_flight=3), "fast": Share(submits_per_s=0.25)}
+    assert (full, less) == (alone, places.held())
+    assert {"": Share()} == _places(pace=Pace()).held()
+
+
+def test_a_model_is_full_at_this_runs_share_of_it() -> None:
+    """The share of one model keeps its orders back, not those of others."""
+    places = _places(pace=Pace(in_flight=8), per_model={"painter": Pace(in_flight=4)})
+
+    places.divide({"": Share(in_flight=4), "painter": Share(in_flight=1)}, 2, 0.0)
+    places.enter("painter", 0.0)
+
+    assert ({"painter"}, 3) == (places.full_models(), places.room())
+
+
+def test_a_share_of_a_rate_spaces_orders_further() -> None:
+    """Half of two a second is one a second; a larger share holds from the next order on, and puts off none that could go sooner."""
+    places = _places(pace=Pace(in_flight=8, submits_per_s=2.0))
+
+    places.divide(_share(8, 1.0), 2, 0.0)
+    places.enter("painter", 0.0)
+    slow = places.opens_at("painter")
+    places.divide(_share(8, 2.0), 1, 0.25)
+
+    assert (1.0, 0.75) == (slow, places.opens_at("painter"))
+
+
+@pytest.mark.parametrize(("now", "room"), [(20, 4), (8, 4), (2, 2), (0, 0)])
+def test_an_operators_limit_holds_before_the_next_meeting(now: int, room: int) -> None:
+    """A lower one at once, a higher one as soon as the runs have divided it."""
+    places = _places(pace=Pace(in_flight=8))
+    places.divide(_share(4), 2, 0.0)
+
+    places.keep_to(limits(pace=Pace(in_flight=now)), 1.0)
+
+    assert room == places.room()
+    assert room == places.held()[""].in_flight
+
+
+def test_a_limit_that_is_new_is_divided_evenly_until_the_next_meeting() -> None:
+    """Where the number alive was found and is fixed now, or a rate is set, each run takes its part of it, and not all of it."""
+    places = _places(pace=Pace())
+    places.divide(_share(), 3, 0.0)
+
+    places.keep_to(limits(pace=Pace(in_flight=8, submits_per_s=3.0)), 1.0)
+    places.enter("painter", 1.0)
+
+    assert (1, 2.0) == (places.room(), places.opens_at("painter"))
+    assert _share(2, 1.0) == places.held()
+
+
+def test_a_lower_rate_holds_before_the_next_meeting() -> None:
+    """Nobody goes on at a share of a rate that is higher than the whole is now."""
+    places = _places(pace=Pace(in_flight=8, submits_per_s=4.0))
+    places.divide(_share(4, 2.0), 2, 0.0)
+
+    places.keep_to(limits(pace=Pace(in_flight=8, submits_per_s=0.5)), 0.0)
+    places.enter("painter", 0.0)
+
+    assert 2.0 == places.opens_at("painter")
+
+
+def test_a_run_may_have_a_number_of_its_own_where_the_pace_is_found() -> None:
+    """It holds room back, and changes nothing of what is found: without it there is as much room as before."""
+    places = _places(pace=Pace())
+    before = places.room()
+
+    rooms = []
+    for share in (_share(2), _share()):
+        places.divide(share, 1, 0.0)
+        rooms.append(places.room())
+
+    assert (4, [2, 4]) == (before, rooms)
+
+
+def test_what_is_found_is_found_by_all_together() -> None:
+    """A second run halves the allowance of the first, its end gives it back; what is told is the sum, whatever their number."""
+    places = SubmitGate(limits=limits(pace=Pace()), gate=Gate(Random(3)), found={"": Found(in_flight=40.0, submits_per_s=8.0)})
+    places.enter("painter", 0.0)
+    places.accepted("painter", 0.1, asked_at=0.0)
+
+    rooms = []
+    for how_many in (1, 2, 4, 1):
+        places.divide(_share(), how_many, 1.0)
+        rooms.append(places.room())
+        assert {"": Found(in_flight=40.0, submits_per_s=8.0)} == places.findings()
+
+    assert [35, 17, 8, 35] == rooms
+
+
+@given(counts=st.lists(st.integers(min_value=1, max_value=40), max_size=12))
+def test_whoever_comes_and_goes_a_run_keeps_a_place_where_the_pace_is_found(counts: list[int]) -> None:
+    """However many share it, each may have one task alive, and no allowance grows beyond the bound by comings and goings alone."""
+    places = _places(pace=Pace())
+
+    for members in counts:
+        places.divide(_share(), members, 0.0)
+        assert 1 <= places.room() <= 256
+
+
+def test_a_wish_that_another_run_was_told_is_obeyed_and_passed_on() -> None:
+    """The longer one stands; a gate that is shut for another reason is no wish of the vendor."""
+    told, heard, broken = Gate(Random(3)), Gate(Random(3)), Gate(Random(3))
+    told.throttled(10.0, asked_at=9.0, retry_after_s=60.0)
+    broken.shut(10.0, 300.0, "the vendor is down")
+
+    wish = told.wish(10.0)
+    assert wish is not None
+    heard.hear(100.0, wish[0])
+    heard.hear(100.0, 5.0)
+
+    assert "rate limited" == wish[1]
+    assert 160.0 <= heard.shut_until <= 172.0
+    assert heard.is_throttled(159.0)
+    assert (None, None) == (broken.wish(10.0), heard.wish(heard.shut_until))

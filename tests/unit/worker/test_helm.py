@@ -18,9 +18,17 @@ from tests.support.fake_client import USUAL_COST
 from tests.support.fake_clock import START
 
 
+def _helm(run: Rig) -> Helm:
+    return Helm(engine=run.engine, unit="coin", go_on="batchgen unpause night")
+
+
+def _request(kind: Kind, argument: str = "", *, run_id: int | None = None) -> Request:
+    return Request(kind=kind, argument=argument, actor="operator:ana", asked_at=START, run_id=run_id)
+
+
 def _asking(run: Rig, kind: Kind, *changes: Limit, argument: str = "") -> Callable[[], None]:
-    helm = Helm(engine=run.engine, unit="coin", go_on="batchgen unpause night")
-    return lambda: helm.follow(Request(kind=kind, argument=argument, actor="operator:ana", asked_at=START), changes)
+    helm = _helm(run)
+    return lambda: helm.follow(_request(kind, argument), changes)
 
 
 def _orders_after(run: Rig, seconds: float) -> int:
@@ -252,3 +260,44 @@ def test_the_diary_has_what_a_limit_was_and_is() -> None:
 
     (line,) = run.log.lines
     assert ("run.limited", "operator:ana", "in flight 8 -> 4, rate none -> 30/min") == (line.event, line.facts["by"], line.facts["detail"])
+
+
+# --- one run of several ---
+
+
+def test_a_number_for_one_run_changes_no_limit_of_the_batch() -> None:
+    """Whoever shares the limits is told how many it may have alive, and again when that is lifted; the diary says so."""
+    run, told = rig([], limits=limits(pace=Pace(in_flight=8))), list[int | None]()
+    helm = _helm(run)
+    helm.narrow = told.append
+
+    helm.follow(_request(Kind.LIMIT, run_id=7), [InFlight(3)])
+    helm.follow(_request(Kind.LIMIT, run_id=7), [InFlight(None)])
+    helm.follow(_request(Kind.LIMIT, run_id=7), [Rate(1.0)])
+
+    assert [3, None] == told
+    assert limits(pace=Pace(in_flight=8)) == run.engine.bearing.limits
+    assert ["at most 3", "as many as its share"] == [line.facts["detail"] for line in run.log.called("run.narrowed")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_paused"),
+    [
+        ([(Kind.PAUSE, None), (Kind.UNPAUSE, 7)], True),
+        ([(Kind.PAUSE, 7), (Kind.PAUSE, None), (Kind.UNPAUSE, 7)], True),
+        ([(Kind.PAUSE, None), (Kind.PAUSE, 7), (Kind.UNPAUSE, 7)], True),
+        ([(Kind.PAUSE, 7), (Kind.UNPAUSE, 7)], False),
+        ([(Kind.PAUSE, 7), (Kind.UNPAUSE, None)], False),
+        ([(Kind.PAUSE, None), (Kind.PAUSE, 7), (Kind.UNPAUSE, None)], False),
+    ],
+    ids=["all, then one", "one and all, then one", "all and one, then one", "one", "one, then all", "all and one, then all"],
+)
+def test_what_one_run_is_told_ends_no_pause_of_all(asked: list[tuple[Kind, int | None]], is_paused: bool) -> None:
+    """A batch that is paused orders nothing, in none of its runs, until all are told so."""
+    run = rig([])
+    helm = _helm(run)
+
+    for kind, run_id in asked:
+        helm.follow(_request(kind, run_id=run_id))
+
+    assert is_paused == bool(run.engine.bearing.paused)
