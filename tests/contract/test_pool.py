@@ -6,16 +6,17 @@ from functools import partial
 from random import Random
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from batchgen.core import events as e
-from batchgen.core.errors import LeaseLostError
+from batchgen.core.errors import LeaseLostError, StoreError
 from batchgen.core.limits import Found, Limits, Pace
 from batchgen.core.ports import Upload
 from batchgen.core.sharing import Part, Share, divided
 from batchgen.core.states import State
 from batchgen.core.steering import Kind, Request
 from batchgen.store import commands, paces, pool, runs, uploads
+from batchgen.store.engine import open_engine
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.pool import Gate, Meeting, Visitor
 from tests.support.cli import wait_until
@@ -294,3 +295,15 @@ def test_what_two_runs_note_of_a_vendor_at_once_fails_for_neither(
         wait_until(lambda: night.sql("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0])
 
     assert second.result() is None
+
+
+@pytest.mark.postgres
+def test_a_database_in_which_prompts_could_not_be_kept_is_refused(postgres: str) -> None:
+    """Another encoding than UTF-8 is named, with what to create instead."""
+    engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE plain TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    engine.dispose()
+
+    with pytest.raises(StoreError, match="encoded in SQL_ASCII.*ENCODING 'UTF8'"):
+        open_engine(postgres.replace("/postgres?", "/plain?"))

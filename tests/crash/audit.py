@@ -58,13 +58,19 @@ def audit(database: Path, charges: Sequence[Row], *, place_of: PlaceOf = Path) -
     return compare(jobs, attempts, charges, place_of=place_of)
 
 
-def compare(jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row], *, place_of: PlaceOf = Path) -> Findings:
-    """Compare the rows of a finished database with the charges for its prompts, and its files with the disk."""
+def compare(
+    jobs: Sequence[Row], attempts: Sequence[Row], charges: Sequence[Row], *, place_of: PlaceOf = Path, parts_may_stay: bool = False
+) -> Findings:
+    """Compare the rows of a finished database with the charges for its prompts, and its files with the disk.
+
+    ``parts_may_stay`` where a worker that froze may begin a temporary file whose picture another has saved meanwhile, and die.
+    """
+    places = {job["output_dir"]: place_of(job["output_dir"]) for job in jobs}
     billed = Counter(charge["body_sha256"] for charge in charges)
     return Findings(
         duplicates=[f"body {body[:12]} was billed {times} times" for body, times in billed.items() if times > 1],
         lost=list(_lost(jobs, attempts, charges)),
-        violations=[*_untrue(attempts, charges), *_misfiled(jobs, {job["output_dir"]: place_of(job["output_dir"]) for job in jobs})],
+        violations=[*_untrue(attempts, charges), *_misfiled(jobs, places, parts_may_stay=parts_may_stay)],
     )
 
 
@@ -104,7 +110,7 @@ def _is_answered(attempt: Row) -> bool:
     return str(attempt["task_id"]).startswith("sync-")
 
 
-def _misfiled(jobs: Sequence[Row], places: Mapping[str, Path]) -> Iterator[str]:
+def _misfiled(jobs: Sequence[Row], places: Mapping[str, Path], *, parts_may_stay: bool) -> Iterator[str]:
     """Name each saved job whose file is not the one recorded, and each file that no saved job owns."""
     known: set[Path] = set()
     held = {f".{job['key'][:8]}-" for job in jobs if job["state"] == "ambiguous"}
@@ -122,4 +128,4 @@ def _misfiled(jobs: Sequence[Row], places: Mapping[str, Path]) -> Iterator[str]:
             for path in folder.rglob("*")
             if path.is_file() and path not in known and path.name[:10] not in held and path.suffix != ".journal"
         )
-        yield from (f"{path.name} belongs to no saved job" for path in strays)
+        yield from (f"{path.name} belongs to no saved job" for path in strays if not (parts_may_stay and path.suffix == ".part"))

@@ -2,19 +2,21 @@
 
     python tests/crash/machines.py --kills 500 --restarts 100 --rows 5000
 
-Half of the workers count their processes apart, as on other machines, where this is allowed: they are missed only when their lease runs
-out. Rounds of so many rows follow each other until the deaths are done; each is brought to its end, decided by the vendor's bill, and held
-against it. Prints a line for each round and the sums; exits 1 when an order was billed twice, a paid picture is missing, or an invariant
-is broken.
+Half of the workers have a network and a count of processes of their own, as on other machines, where this is allowed: they are missed
+only when their lease runs out. Rounds of so many rows follow each other until the deaths are done; each is brought to its end, decided by
+the vendor's bill, and held against it. Prints a line for each round; exits 1 when an order was billed twice, a paid picture is missing, or
+an invariant is broken.
 """
 
 import argparse
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.crash.apart import pass_on
 from tests.crash.audit import Findings, compare
 from tests.support.cli import CommandLine, Vendor, open_vendor, study
 from tests.support.pg_relay import PgRelay, relayed
@@ -35,8 +38,8 @@ LEASE_S = 6.0
 FREEZE_S = 1.5 * LEASE_S
 BATCH = "study"
 _CUTS = ("before", "after")
-_APART = ("unshare", "--pid", "--fork", "--kill-child", "--uts")
-"""A process whose children are counted apart: from outside nobody can ask whether they live."""
+_APART = ("unshare", "--pid", "--fork", "--kill-child", "--uts", "--net")
+"""A machine of its own: nobody outside can ask whether its processes live, and its network reaches nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,33 +66,43 @@ class Struck:
     """How workers ended by themselves: 0 and 3 at the end, 7 when the database was away, 8 when taken for dead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The way to a vendor from networks that reach nothing: its port, and the socket through which what comes there is passed on."""
+
+    port: int
+    path: Path
+
+
 class Worker:
     """One process of the pool, started anew whenever it ended, until it is told to rest."""
 
-    def __init__(self, cli: CommandLine, url: str, number: int, *, is_apart: bool) -> None:
+    def __init__(self, cli: CommandLine, url: str, number: int, *, door: Door | None) -> None:
         self._cli, self._url, self._number = cli, url, number
-        self._is_apart = is_apart
+        self._door = door
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, alone in its count of processes where it is apart."""
+        """Start it, on a machine of its own where there is a door from there to the vendor."""
         words = [sys.executable, "-m", "batchgen", "--db", self._url, "--log-file", f"worker-{self._number}.log"]
         words += ["work", "--batch", BATCH, "--drain", "--lease", str(LEASE_S)]
-        if self._is_apart:
-            words = [*_APART, "sh", "-c", f'hostname machine-{self._number} && exec "$@"', "sh", *words]
+        if self._door is not None:
+            machine = [sys.executable, str(Path(__file__).with_name("apart.py")), f"machine-{self._number}", str(self._door.port)]
+            words = [*_APART, *machine, str(self._door.path), *words]
         with (self._cli.folder / f"worker-{self._number}.out").open("ab") as out:
             self.process = subprocess.Popen(
                 words, cwd=self._cli.folder, env=self._cli.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
 
     def pid(self) -> int | None:
-        """Give the process that works; of one that is apart, the child."""
+        """Give the process that works; on a machine of its own, the child of its first process."""
         if self.process is None or self.process.poll() is not None:
             return None
-        if not self._is_apart:
-            return self.process.pid
-        with suppress(OSError, IndexError, ValueError):
-            return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+        pid = self.process.pid
+        with suppress(OSError, IndexError):
+            for _ in range(2 if self._door is not None else 0):
+                pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+            return pid
         return None
 
     def send(self, number: signal.Signals) -> bool:
@@ -111,10 +124,24 @@ def may_be_apart() -> bool:
 
 
 @contextmanager
-def pool(cli: CommandLine, relay: PgRelay, dose: Dose) -> Iterator[list[Worker]]:
-    """Start the workers; whatever still lives at the end is killed."""
+def door_to(port: int, folder: Path) -> Iterator[Door]:
+    """Open a door to a vendor on loopback."""
+    found = Door(port, folder / "vendor.socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(found.path))
+        listening.listen()
+        threading.Thread(target=pass_on, args=(listening, socket.AF_INET, ("127.0.0.1", port)), daemon=True).start()
+        try:
+            yield found
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def pool(cli: CommandLine, relay: PgRelay, dose: Dose, door: Door) -> Iterator[list[Worker]]:
+    """Start the workers, every second on a machine of its own where this is allowed; whatever still lives at the end is killed."""
     is_apart = may_be_apart()
-    workers = [Worker(cli, relay.url, number, is_apart=is_apart and number % 2 == 1) for number in range(dose.workers)]
+    workers = [Worker(cli, relay.url, number, door=door if is_apart and number % 2 else None) for number in range(dose.workers)]
     try:
         for worker in workers:
             worker.start()
@@ -207,6 +234,8 @@ class Told:
     findings: Findings
     verified: str
     violated: bool
+    parts: int
+    """Temporary files that workers left which froze, and died before they could remove them."""
     second: str
     """What a second start of the pool did, which is to be nothing."""
     jobs_per_s: float
@@ -224,14 +253,15 @@ def play(folder: Path, *, rows: int, seed: int, kills: int, restarts: int, dose:
     with ExitStack() as stack:
         vendor = stack.enter_context(open_vendor(profile="rough", seed=seed, latency_s=0.5, fsync=True))
         server = stack.enter_context(pg_server())
-        socket = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchgen-relay-"))
-        relay = stack.enter_context(relayed(server.url, Path(socket)))
+        sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batchgen-relay-")))
+        relay = stack.enter_context(relayed(server.url, sockets))
+        door = stack.enter_context(door_to(vendor.port, sockets))
         limits = {"in_flight": 40, "timeout": {"submit": "20s"}}
         cli.write(study(vendor.url, [f"picture {number} of round {seed}" for number in range(rows)], limits=limits))
         stored = cli("--db", server.url, "plan", "study.yaml", "--save", "--max-jobs", rows)
         assert stored.code == 0, stored.err
         began = time.monotonic()
-        workers = stack.enter_context(pool(cli, relay, dose))
+        workers = stack.enter_context(pool(cli, relay, dose, door))
         chaos = Chaos(server, relay, workers, dose, random)
         chaos.rage(kills=kills, restarts=restarts)
         chaos.calm()
@@ -272,7 +302,8 @@ def _told(cli: CommandLine, server: PgServer, vendor: Vendor, struck: Struck, re
         states=states,
         resolved=resolved,
         retried=retried,
-        findings=compare(jobs, attempts, vendor.charges()),
+        findings=compare(jobs, attempts, vendor.charges(), parts_may_stay=True),
+        parts=sum(1 for _ in (cli.folder / "out").rglob("*.part")),
         verified=verified.out.strip().splitlines()[-1] if verified.out else verified.err,
         violated=verified.code != 0,
         second=second,
@@ -285,7 +316,7 @@ def line(seed: int, told: Told) -> str:
     struck, found = told.struck, told.findings
     return (
         f"round {seed}: {told.states}, {told.jobs_per_s:.1f} jobs/s; {struck.kills} kills, {struck.freezes} freezes, "
-        f"{struck.restarts} restarts, {struck.cuts} cuts; ended {dict(struck.left)}; {told.resolved} resolved, {told.retried} retried; "
+        f"{struck.restarts} restarts, {struck.cuts} cuts, {told.parts} temporary files left; ended {dict(struck.left)}; {told.resolved} resolved, {told.retried} retried; "
         f"duplicates {len(found.duplicates)}, lost {len(found.lost)}, violations {len(found.violations) + told.violated}"
         + (f"; second start: {told.second}" if told.second else "")
     )
