@@ -305,5 +305,5 @@ def test_a_database_in_which_prompts_could_not_be_kept_is_refused(postgres: str)
         connection.exec_driver_sql("CREATE DATABASE plain TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
     engine.dispose()
 
-    with pytest.raises(StoreError, match="encoded in SQL_ASCII.*ENCODING 'UTF8'"):
+    with pytest.raises(StoreError, match=r"encoded in SQL_ASCII.*ENCODING 'UTF8'"):
         open_engine(postgres.replace("/postgres?", "/plain?"))

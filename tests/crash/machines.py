@@ -316,7 +316,8 @@ def line(seed: int, told: Told) -> str:
     struck, found = told.struck, told.findings
     return (
         f"round {seed}: {told.states}, {told.jobs_per_s:.1f} jobs/s; {struck.kills} kills, {struck.freezes} freezes, "
-        f"{struck.restarts} restarts, {struck.cuts} cuts, {told.parts} temporary files left; ended {dict(struck.left)}; {told.resolved} resolved, {told.retried} retried; "
+        f"{struck.restarts} restarts, {struck.cuts} cuts; "
+        f"ended {dict(struck.left)}; {told.resolved} resolved, {told.retried} retried; {told.parts} temporary files left; "
         f"duplicates {len(found.duplicates)}, lost {len(found.lost)}, violations {len(found.violations) + told.violated}"
         + (f"; second start: {told.second}" if told.second else "")
     )
