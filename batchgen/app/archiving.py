@@ -97,7 +97,7 @@ def _copy(settings: Settings, thread: DatabaseThread, name: str, target: Path, p
     was = archiving.shape(thread.engine, batch.id)
     _settle_journals(settings, thread, batch)
     if not target.exists():
-        _fill(thread.engine, batch.id, target, progress)
+        fill(thread.engine, batch.id, target, progress)
         uuid = _uuid_of(target)
     else:
         uuid = _recognized(thread.engine, batch, target, progress)
@@ -130,18 +130,22 @@ def _settle_journals(settings: Settings, thread: DatabaseThread, batch: queries.
     """
     uuid, _ = journals.position(thread)
     for folder in sorted({batch.output_dir, *queries.saved_folders(thread.engine, batch.id)}):
-        if (Path(folder) / journal.name_of(uuid)).exists():
-            with folderlock.held(Path(folder)):
-                journals.require_current(thread, Path(folder), batch=batch.name, command=database.command(settings))
-                opened = journals.opened(thread, Path(folder))
+        here = settings.local_folder(folder)
+        if (here / journal.name_of(uuid)).exists():
+            with folderlock.held(here, is_shared=database.is_shared(settings)):
+                journals.require_current(thread, here, batch=batch.name, command=database.command(settings))
+                opened = journals.opened(thread, here)
                 try:
                     journals.mark(thread, opened)
                 finally:
                     opened.close()
 
 
-def _fill(engine: Database, batch_id: int, target: Path, progress: Progress) -> None:
-    """Write the batch into a new file, which has its name once it is whole, compared and on the disk."""
+def fill(engine: Database, batch_id: int, target: Path, progress: Progress) -> None:
+    """Write a batch that rests into a new SQLite file, which has its name once it is whole, compared row by row and on the disk.
+
+    Raises InputError for a target that exists, StoreError when the batch moved meanwhile or the disk refuses.
+    """
     with archiving.new_archive(target) as part:
         migrate.upgrade(str(part), resource_dir("migrations"))
         made = open_engine(str(part))

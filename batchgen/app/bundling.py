@@ -1,7 +1,8 @@
 """Put all that a batch left into one bundle, for who audits it elsewhere.
 
 The bundle holds a copy of the whole job database: a record from which something was cut is no record any more, and its money, orders and
-events only add up together. Other batches are in it by their rows, and not by their pictures. Signed addresses are emptied in the copy.
+events only add up together. Other batches are in it by their rows, and not by their pictures. Of a server's database, which many share, it
+holds this batch alone, whole and compared row by row. Signed addresses are emptied in the copy.
 Everything else is read from that copy, so that the bundle is of one moment however long a run goes on.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from batchgen import __version__
 from batchgen.app import database
+from batchgen.app.archiving import fill
 from batchgen.app.calling import program
 from batchgen.app.clock import SystemClock
 from batchgen.app.gallery import Far, write_report
@@ -21,6 +23,8 @@ from batchgen.app.places import Stocks
 from batchgen.app.progress import Progress
 from batchgen.app.reading import JobFilter, batch_named, reading
 from batchgen.app.wording import counted, file_name
+from batchgen.core.errors import InputError
+from batchgen.core.states import LIVE
 from batchgen.files.bundles.packing import Packing, new_bundle
 from batchgen.files.bundles.sums import NAME as SUMS
 from batchgen.files.sidecars import SUFFIX
@@ -75,14 +79,14 @@ class Bundled:
 def bundle(settings: Settings, name: str | None, target: Path | None, *, on_progress: Callable[[str], None]) -> Bundled:
     """Make the bundle of a batch, or of the only one; it has its name once it is whole.
 
-    ``on_progress`` is called from another thread, every two seconds. Raises InputError for a server's database, a batch that does not
-    exist and a target that does; StoreError and FileError when database or disk refuse.
+    ``on_progress`` is called from another thread, every two seconds. Raises InputError for a batch that does not exist, or works on a
+    server, and for a target that exists; StoreError and FileError when database or disk refuse.
     """
     batch = batch_named(settings, name)
     target = target or Path(f"{file_name(batch)}-bundle")
     progress = Progress()
     with progress.told(on_progress), new_bundle(target) as packing:
-        copied = _copied(settings, packing.staging / DATABASE, progress)
+        copied = _copied(settings, batch, packing.staging / DATABASE, progress)
         with reading(copied) as engine:
             folders = _staged(engine, batch, packing.staging)
             pictures = {root: f"../{name}" for root, name in folders.items()}
@@ -97,12 +101,25 @@ def bundle(settings: Settings, name: str | None, target: Path | None, *, on_prog
     )  # fmt: skip
 
 
-def _copied(settings: Settings, copy: Path, progress: Progress) -> Settings:
+def _copied(settings: Settings, batch: str, copy: Path, progress: Progress) -> Settings:
     """Copy the database without its signed addresses, and give the settings that lead to the copy."""
     progress.at(f"copying {database.place(settings)}")
-    backup.backup(settings.db_url, copy)
+    if database.is_shared(settings):
+        _copy_from_server(settings, batch, copy, progress)
+    else:
+        backup.backup(settings.db_url, copy)
     backup.forget_addresses(copy)
     return replace(settings, db_url=str(copy))
+
+
+def _copy_from_server(settings: Settings, name: str, copy: Path, progress: Progress) -> None:
+    """Copy one batch out of a database that others work on; only one that rests is the same at the end of the copy as at its beginning."""
+    with reading(settings) as engine:
+        batch = queries.batch_named(engine, name)
+        states = queries.totals(engine, batch.id).states
+        if live := [f"{states[state]} {state.value}" for state in sorted(LIVE) if states[state]]:
+            raise InputError(f"{name} is being worked on ({', '.join(live)}); bundle it once it rests, or after batchgen stop {name}")
+        fill(engine, batch.id, copy, progress)
 
 
 def _staged(engine: Database, batch: str, staging: Path) -> dict[str, str]:

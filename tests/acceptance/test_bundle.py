@@ -16,7 +16,11 @@ import pytest
 
 from batchgen.app.bundlecheck import verify_bundle
 from batchgen.settings import Settings
+from tests.contract.conftest import postgres
 from tests.support.cli import CommandLine, Vendor, study, wait_until
+from tests.support.databases import postgres_url
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
@@ -300,10 +304,18 @@ def test_a_bundle_is_made_while_a_run_goes_on(tmp_path: Path, vendor: Vendor) ->
     assert 2 <= saved < 2_000
 
 
-def test_a_server_has_no_bundle(cli: CommandLine, tmp_path: Path) -> None:
-    """PostgreSQL is refused in one line, whether or not it can be reached; nothing is left."""
-    told = cli("bundle", "study", "--db", "postgresql://nobody@127.0.0.1:1/x", "--output", tmp_path / "x")
+@pytest.mark.postgres
+def test_a_batch_on_a_server_is_bundled_alone(cli: CommandLine, postgres: str, tmp_path: Path) -> None:
+    """The bundle has this batch and no other, and is checked without the server; one that cannot be reached leaves nothing."""
+    db, bundle = ("--db", postgres_url(postgres)), tmp_path / "bundle"
+    for name in ("study", "other"):
+        assert 0 == cli(*db, "run", f"{name}.yaml", "-y").code
 
-    assert told.code in {2, 7}
-    assert 1 == told.err.count("\n")
-    assert [] == list(tmp_path.iterdir())
+    made = cli(*db, "bundle", "study", "--output", bundle)
+    lost = cli("bundle", "study", "--db", "postgresql://nobody@127.0.0.1:1/x", "--output", tmp_path / "x")
+
+    assert 0 == made.code, made.err
+    assert 0 == cli("verify", "--bundle", bundle).code
+    with closing(sqlite3.connect(bundle / "batchgen.db")) as copy:
+        assert [("study", 2)] == copy.execute("SELECT batch, count(*) FROM v_jobs GROUP BY batch").fetchall()
+    assert (7, 1, [bundle]) == (lost.code, lost.err.count("\n"), list(tmp_path.iterdir()))
