@@ -90,11 +90,12 @@ class Orderer:
         return self.places.room() > 0 and now >= self.budget_at and all(job.model in full for job in self._page)
 
     async def claim(self) -> None:
-        """Fetch the next page of rows that may be ordered."""
+        """Fetch the next page of rows that may be ordered; a run that is paused leaves them to the others."""
         self.drop_page()
         clock = self.steps.clock
         self._passed_over = self._full_models(clock.monotonic())
-        question = self.ledger.claim(limit=_PAGE, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
+        limit = 0 if self.bearing.paused and self.places.members > 1 else self.places.handful(_PAGE)
+        question = self.ledger.claim(limit=limit, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
         if due is not None:
