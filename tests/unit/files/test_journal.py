@@ -354,7 +354,12 @@ def test_a_database_that_falls_back_while_a_run_works_is_noticed(tmp_path: Path)
 def test_the_journals_of_a_database_are_found_by_their_names(tmp_path: Path) -> None:
     """Those of this database only, the first one whether or not it is there; what is no journal is none."""
     opened(tmp_path / "here").close()
-    for name in (".batchgen-5d1f0c9e-2.journal", ".batchgen-5d1f0c9e-10.journal", ".batchgen-0badc0de-2.journal", ".batchgen-5d1f0c9e-2.part"):
+    for name in (
+        ".batchgen-5d1f0c9e-2.journal",
+        ".batchgen-5d1f0c9e-10.journal",
+        ".batchgen-0badc0de-2.journal",
+        ".batchgen-5d1f0c9e-2.part",
+    ):
         (tmp_path / name).touch()
 
     found = journal.names_in(tmp_path, DATABASE)
