@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from batchgen.app.clock import SystemClock
 from batchgen.app.limiting import limits_in
 from batchgen.core.errors import InputError, StoreError
+from batchgen.core.ports import Clock
 from batchgen.core.steering import Kind, Request
 from batchgen.logs import lines as diary
 from batchgen.store import commands
@@ -38,12 +38,17 @@ class Listener:
     thread: DatabaseThread
     batch_id: int
     run_id: int
+    began_at: datetime
     helm: Helm
+    clock: Clock
     _heard: set[int] = field(default_factory=set)
     """Requests that this run has followed, and those asked before it began: of these a stop was meant for another one."""
 
     async def open(self, opening: Opening) -> None:
-        """Note what the run begins with, and follow what was asked before it: a pause that nobody has ended, limits, but never a stop."""
+        """Note what the run begins with, and follow what was asked before: a pause that nobody has ended, limits, but no older stop.
+
+        What was asked while it began is for it as well, though another run may have followed it first.
+        """
         for request in (asked for asked in opening.lasting if asked.kind.is_typed):
             diary.get("run").warning("run.limited", by=request.actor, asked_at=request.asked_at.isoformat(), detail=f"still: {request}")
         await self._take(opening.lasting, again=True)
@@ -54,14 +59,20 @@ class Listener:
         pause = await asyncio.wrap_future(self.thread.call(lambda c: commands.pause(c, self.batch_id), repeatable=True))
         if pause is not None and pause.taken_at is not None:
             self.helm.follow(pause)
-        since = opening.process_since
+        since = opening.process_since or self.began_at
+        missed = await self._taken_meanwhile(opening)
         await self._follow(
             [
                 request
                 for request in asked
-                if request.taken_at is None and (request.kind is not Kind.STOP or (since is not None and request.asked_at >= since))
+                if (request.asked_at >= since if request.kind is Kind.STOP else request.taken_at is None or request.id in missed)
             ]
         )
+
+    async def _taken_meanwhile(self, opening: Opening) -> set[int]:
+        """Give the limits that other runs have taken since those were read under which this one begins."""
+        lasting = await asyncio.wrap_future(self.thread.call(lambda c: commands.lasting(c, self.batch_id), repeatable=True))
+        return {request.id for request in lasting} - {request.id for request in opening.lasting}
 
     async def listen(self) -> None:
         """Follow what is asked, until cancelled. What becomes of a database that is away or gone is for others to judge."""
@@ -74,7 +85,7 @@ class Listener:
 
     async def _note_start(self, opening: Opening) -> None:
         """Keep what the command line said, so that others can tell what the limits are."""
-        now = SystemClock().now()
+        now = self.clock.now()
         start = Request(kind=Kind.START, argument=opening.typed, actor=opening.actor, asked_at=now, taken_at=now)
         await asyncio.wrap_future(self.thread.call(lambda c: commands.ask(c, self.batch_id, start)))
 
@@ -94,5 +105,5 @@ class Listener:
 
     async def _take(self, requests: Sequence[Request], *, again: bool = False) -> None:
         if requests:
-            ids, now = [request.id for request in requests], SystemClock().now()
+            ids, now = [request.id for request in requests], self.clock.now()
             await asyncio.wrap_future(self.thread.call(lambda c: commands.take(c, ids, at=now, again=again), repeatable=True))

@@ -48,12 +48,13 @@ class Member:
     vendor: str
     lease_s: float
     most: int | None = None
+    _runs: int = 1
     _signs: int = 0
     _signed_at: float = field(default=0.0)
 
     async def join(self) -> None:
         """Meet the others before the first order; without a share nothing is ordered."""
-        self.engine.orderer.is_shared, places = True, self.engine.orderer.places
+        places = self.engine.orderer.places
         places.divide(nothing_of(places.limits), 1, self.clock.monotonic())
         await self._meet()
 
@@ -71,15 +72,15 @@ class Member:
 
     async def sign(self) -> None:
         """Say that this run lives, and take over from those that do not; raise LeaseLostError or StoreError."""
-        now = self.clock.monotonic()
-        self._signs = self._signs + 1 if now - self._signed_at < 2 * self.signs_every_s else 0
-        self._signed_at = now
         at = self.clock.now()
         await asyncio.wrap_future(self.thread.call(lambda c: runs.beat(c, self.run_id, at=at, lease_s=self.lease_s)))
+        now = self.clock.monotonic()  # a sign may have waited for a database that was away from all
+        self._signs = self._signs + 1 if now - self._signed_at < 2 * self.signs_every_s else 0
+        self._signed_at = now
         judges = self._signs >= _SIGNS_BEFORE_JUDGING
         if buried := await asyncio.wrap_future(self.thread.call(lambda c: runs.bury_dead(c, is_gone=is_gone, judges_silent=judges, at=at))):
             diary.get("run").warning("run.taken_over", runs=buried, detail="silent for longer than their lease, or gone from this machine")
-        await self.engine.adopt_orphans()
+        self.engine.adopt_orphans()
 
     @property
     def signs_every_s(self) -> float:
@@ -99,6 +100,9 @@ class Member:
         met = await asyncio.wrap_future(self.thread.call(lambda c: pool.meet(c, visitor, divide), repeatable=True))
         self.clock.compare(met.at)
         now = self.clock.monotonic()
+        if met.runs > self._runs:
+            self.engine.orderer.look_afresh()  # what is in hand and not begun, the newcomer may have
+        self._runs, self.engine.orderer.is_shared = met.runs, met.runs > 1
         places.divide(met.shares, met.members, now)
         if met.gate is not None and (left_s := (met.gate.shut_until - met.at).total_seconds()) > 0:
             places.gate.hear(now, left_s)

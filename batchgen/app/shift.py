@@ -87,12 +87,13 @@ class Shift:
         clock = SharedClock()
         if self.lease_s is not None:
             clock.compare(self.thread.call(time_of).result())
-        run_id = self.run_id or self._begin(clock.now())
+        at = clock.now()
+        run_id = self.run_id or self._begin(at)
         log = diary.get("run")
         log.info("run.started", batch=self.batch, run=run_id)
         ending: runs.Ending | None = runs.Ending(stop_reason="bug", exit_code=Exit.BUG)
         try:
-            engine, account = asyncio.run(self._work(run_id, clock, watch=watch, fit=fit))
+            engine, account = asyncio.run(self._work(run_id, clock, at, watch=watch, fit=fit))
             report = self._report(engine, account)
             balance = None if account is None else account.available
             reason = commands.CANARY if self.only is not None and report.reason == "finished" else report.reason
@@ -124,7 +125,9 @@ class Shift:
         except StoreError as error:
             diary.get("run").error("run.end_not_recorded", run=run_id, why=str(error))
 
-    async def _work(self, run_id: int, clock: SharedClock, *, watch: Watch | None, fit: Fit) -> tuple[Engine, Account | None]:
+    async def _work(
+        self, run_id: int, clock: SharedClock, began_at: datetime, *, watch: Watch | None, fit: Fit
+    ) -> tuple[Engine, Account | None]:
         """Work; give the engine and what the account holds afterwards."""
         inspector = Inspector()
         shelf = shelf_of(self.run, self.settings, inspector)
@@ -146,7 +149,8 @@ class Shift:
                 asyncio.create_task(self._beat(run_id, journal, engine, member)),
                 asyncio.create_task(self._remember(plan.vendor, engine)),
             ]
-            listener = self._listener(engine, run_id, member)
+            helm = self._helm(engine, member)
+            listener = Listener(thread=self.thread, batch_id=self.batch_id, run_id=run_id, began_at=began_at, helm=helm, clock=clock)
             with signals.draining(engine.interrupt), (watch or _unwatched)(lambda: self._snapshot(engine)):
                 try:
                     if member is not None:
@@ -199,12 +203,12 @@ class Shift:
             most=self.most_in_flight,
         )
 
-    def _listener(self, engine: Engine, run_id: int, member: Member | None) -> Listener:
+    def _helm(self, engine: Engine, member: Member | None) -> Helm:
         go_on = f"{database.command(self.settings)} unpause {self.batch}"
         helm = Helm(engine=engine, unit=self.vendor.dialect.unit, go_on=go_on)
         if member is not None:
             helm.narrow = member.narrow
-        return Listener(thread=self.thread, batch_id=self.batch_id, run_id=run_id, helm=helm)
+        return helm
 
     async def _plan(self, client: Client, posts_at_once: int) -> Plan:
         return Plan(

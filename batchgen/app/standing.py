@@ -73,11 +73,14 @@ def standing(engine: Database, batch: queries.Batch, *, now: datetime) -> Standi
     """Read how a batch is steered."""
     at_work = all_living(engine, batch.id, now=now)
     run = at_work[-1] if at_work else None
-    waiting = queries.look(engine, lambda c: commands.waiting(c, batch.id))
+    there = {None, *(found["id"] for found in at_work)}
+    waiting = [request for request in queries.look(engine, lambda c: commands.waiting(c, batch.id)) if request.run_id in there]
     begun = now if run is None else run["started_at"]
     changes = queries.look(engine, lambda c: commands.lasting(c, batch.id) if run is None else commands.followed(c, batch.id, since=begun))
     settings = RunSettings.from_json(queries.latest_plan(engine, batch.id).settings)
-    limits = limits_under(settings, [*changes, *(request for request in waiting if request.kind is Kind.LIMIT)], now=begun)
+    limits = limits_under(
+        settings, [*changes, *(request for request in waiting if request.kind is Kind.LIMIT and request.run_id is None)], now=begun
+    )
     return Standing(
         batch=batch,
         runs=at_work,

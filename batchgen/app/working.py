@@ -47,12 +47,14 @@ class Worker:
         self._require_server()
         worst = int(Exit.DONE)
         while True:
-            name = self._next_batch()
+            with signals.deferred():
+                name = self._next_batch()
+                is_idle = name is None and not self.drains
+                if (number := signals.awaited(_LOOK_EVERY_S if is_idle else 0.0)) is not None:
+                    return 128 + number
             if name is None:
                 if self.drains:
                     return worst
-                if (number := signals.awaited(_LOOK_EVERY_S)) is not None:
-                    return 128 + number
                 continue
             report = runs.work(name, self.settings, wishes=self.wishes, watch=self.watch)
             self.say_end(report)
@@ -62,13 +64,13 @@ class Worker:
             self._rest(name, report)
 
     def _require_server(self) -> None:
-        database.modernize(self.settings)
-        database.require(self.settings)
         if not database.is_shared(self.settings):
             raise InputError(
                 f"{database.place(self.settings)} is a file, which one process works on at a time: batchgen resume does so; "
                 "many machines share a PostgreSQL server: --db postgresql://USER@HOST/NAME"
             )
+        database.modernize(self.settings)
+        database.require(self.settings)
         if self.batch is not None:
             with reading(self.settings) as engine:
                 queries.batch_named(engine, self.batch)

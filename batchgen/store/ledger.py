@@ -221,11 +221,12 @@ def _next_due(batch_id: int, only: Rows, without: Sequence[str], run_id: int | N
     waiting = select(func.min(s.job.c.next_at)).where(*planned, s.job.c.next_at.is_not(None))
     due: datetime | None = connection.scalar(never_waited) or connection.scalar(waiting)
     if due is None and not without and run_id is not None:
-        due = connection.scalar(_in_other_hands(batch_id, run_id))
+        due = connection.scalar(_in_other_hands(batch_id, run_id, only))
     return due
 
 
-def _in_other_hands(batch_id: int, run_id: int) -> Select[Any]:
+def _in_other_hands(batch_id: int, run_id: int, only: Rows) -> Select[Any]:
     """Ask since when another run at work has a job in hand: it may come back to planned, or be left to whoever goes on."""
     others = select(s.run.c.id).where(s.run.c.batch_id == batch_id, s.run.c.ended_at.is_(None), s.run.c.id != run_id)
-    return select(s.job.c.updated_at).where(s.job.c.run_id.in_(others)).limit(1)
+    query = select(s.job.c.updated_at).where(s.job.c.run_id.in_(others)).limit(1)
+    return query if only is None else query.where(s.job.c.id.in_(sorted(only)))

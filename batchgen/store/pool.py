@@ -33,12 +33,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """What a run learns of the others that order with the same key.
+    """What a run learns of the others.
 
-    How many they are with itself, its own shares now, the vendor's gate, and all of the batch's jobs by state.
+    How many they are with itself, how many of them order with the same key, its own shares among those, the vendor's gate, and all of the
+    batch's jobs by state.
     """
 
     at: datetime
+    runs: int
     members: int
     shares: Shares
     gate: Gate | None
@@ -78,6 +80,7 @@ def meet(connection: Connection, visitor: Visitor, divide: Divide) -> Meeting:
     totals = read_totals(connection, [batch_id])
     return Meeting(
         at=time_of(connection),
+        runs=len(at_work),
         members=len(members),
         shares=shares,
         gate=_gate(connection, visitor.vendor, visitor.gate),

@@ -46,7 +46,8 @@ class Engine:
     left_orders_open: bool = False
     """Whether the run was left while orders were under way: their rows stay open for the next start to judge."""
     _leaves: bool = False
-    _adopting: int = 0
+    _may_adopt: bool = False
+    """From when it has taken over what was left before it, to its end."""
     _bug: BaseException | None = None
 
     async def run(self) -> Stop | None:
@@ -55,6 +56,7 @@ class Engine:
         Every state is durable when this returns. An unexpected error of ours is raised after the orders under way have been recorded.
         """
         await self._take_over()
+        self._may_adopt = True
         while True:
             self.bearing.wake.clear()
             self._start_work()
@@ -63,6 +65,7 @@ class Engine:
                     continue
                 break
             await self._sleep()
+        self._may_adopt = False
         if rest := self._orders | self._follows | self._claims:
             await asyncio.wait(rest)
         if self._bug is not None:
@@ -118,17 +121,14 @@ class Engine:
             await self._adopt(job)
         await self.doubter.take_over()
 
-    async def adopt_orphans(self) -> None:
-        """Go on with what a run has left that died while this one works."""
-        if self._leaves or self.bearing.stop is not None:
-            return
-        self._adopting += 1
-        try:
-            for found in await asyncio.wrap_future(self.ledger.orphans()):
-                await self._adopt(found)
-        finally:
-            self._adopting -= 1
-            self.bearing.wake.set()
+    def adopt_orphans(self) -> None:
+        """Go on with what a run has left that died while this one works; that is begun when this returns."""
+        if self._may_adopt and not self._leaves and self.bearing.stop is None:
+            self._start(self._claims, self._adopt_orphans())
+
+    async def _adopt_orphans(self) -> None:
+        for found in await asyncio.wrap_future(self.ledger.orphans()):
+            await self._adopt(found)
 
     async def _adopt(self, found: Job) -> None:
         clock = self.steps.clock
@@ -201,7 +201,7 @@ class Engine:
                 self.bearing.halt(Stop(exit_code=Exit.BUG, reason="bug", message=f"unexpected {type(error).__name__}"))
 
     def _is_finished(self) -> bool:
-        if self._orders or self._adopting:
+        if self._orders:
             return False
         if self._leaves:
             return True

@@ -182,6 +182,10 @@ class SubmitGate:
         most = self.shares.get("", Share()).in_flight
         return max(0, (self._key.places if most is None else min(self._key.places, most)) - self.total)
 
+    def handful(self, most: int) -> int:
+        """Say how many rows to take in hand at once where others want some too: no more than this run may have alive."""
+        return max(1, min(most, self._key.places))
+
     def full_models(self) -> frozenset[str]:
         """Name the models whose own in-flight limit is reached."""
         return frozenset(model for model, own in self._lanes.items() if own.total >= own.places)

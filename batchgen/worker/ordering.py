@@ -22,7 +22,6 @@ from batchgen.worker.steps import Steps
 from batchgen.worker.verdicts import Lost, NotSent, SubmitAnswer
 
 _PAGE: Final = 256
-_LEAST_PAGE: Final = 4
 _LOOK_AGAIN_S: Final = 2.0
 """How soon rows planned by another shell are noticed."""
 _BUDGET_GAP_S: Final = 0.5
@@ -42,7 +41,7 @@ class Orderer:
     doubter: Doubter
     claim_at: float = 0.0
     is_shared: bool = False
-    """Whether others claim from the same rows: then no more are taken than can soon be ordered."""
+    """Whether others claim from the same rows."""
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
     _passed_over: frozenset[str] = frozenset()
@@ -93,11 +92,11 @@ class Orderer:
         return self.places.room() > 0 and now >= self.budget_at and all(job.model in full for job in self._page)
 
     async def claim(self) -> None:
-        """Fetch the next page of rows that may be ordered."""
+        """Fetch the next page of rows that may be ordered; a run that is paused leaves them to the others."""
         self.drop_page()
         clock = self.steps.clock
         self._passed_over = self._full_models(clock.monotonic())
-        limit = min(_PAGE, max(_LEAST_PAGE, 2 * self.places.room())) if self.is_shared else _PAGE
+        limit = self._handful()
         question = self.ledger.claim(limit=limit, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
@@ -124,6 +123,12 @@ class Orderer:
         if over and await asyncio.wrap_future(self.ledger.next_due(without=over)) is None:
             message = f"what is left does not fit under the limits of {', '.join(sorted(over))} (limits.per_model)"
             self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=message))
+
+    def _handful(self) -> int:
+        """Say how many rows to take in hand: where others want some too, no more than may be alive, and none while they would only wait."""
+        if not self.is_shared:
+            return _PAGE
+        return 0 if self.bearing.paused else self.places.handful(_PAGE)
 
     def drop_page(self) -> None:
         """Forget claimed rows that were not ordered; they are still planned in the database."""

@@ -190,7 +190,9 @@ class Steps:
                 with suppress(FileError):  # as in _send
                     await self._off_loop(lambda: self.shelf.drop_answer(job))
             return settled
-        return await self.recorder.record_fact(job, self._left_behind(job), actor="recovery")
+        attempt_id, journal = job.attempt_id, self.recorder.journal
+        known = None if attempt_id is None else await self._off_loop(lambda: journal.settled(attempt_id))
+        return await self.recorder.record_fact(job, _left_behind(known), actor="recovery")
 
     async def recall(self, doubtful: list[Job]) -> list[Job]:
         """Attach the task to every order in doubt whose answer stands in a journal after all, and give those jobs."""
@@ -209,17 +211,6 @@ class Steps:
         except (StaleJobError, InputError):  # somebody has decided meanwhile, or the task has its order already
             return job
         return replace(job, task_id=task_id, submitted_at=self.clock.now())
-
-    def _left_behind(self, job: Job) -> e.Event:
-        """Give the event for an open order of a dead run, by what the journal knows of it."""
-        settled = None if job.attempt_id is None else self.recorder.journal.settled(job.attempt_id)
-        match settled:
-            case Settled(outcome=Outcome.ACCEPTED, task_id=str(task_id), cost=cost):
-                return e.SubmitAccepted(task_id=task_id, cost=cost)
-            case Settled(outcome=Outcome.REFUSED | Outcome.NOT_SENT as outcome):
-                return e.SubmitNotSent(reason="interrupted", detail=f"the run ended before it was recorded that the order was {outcome}")
-            case _:
-                return e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
 
     async def _send(self, job: Job, call: Call) -> SubmitAnswer:
         """Send the order; an answer that is the result is durable when this returns."""
@@ -301,6 +292,17 @@ class Steps:
         except asyncio.CancelledError:
             await asyncio.wait({result})
             raise
+
+
+def _left_behind(known: Settled | None) -> e.Event:
+    """Give the event for an open order of a dead run, by what a journal knows of it."""
+    match known:
+        case Settled(outcome=Outcome.ACCEPTED, task_id=str(task_id), cost=cost):
+            return e.SubmitAccepted(task_id=task_id, cost=cost)
+        case Settled(outcome=Outcome.REFUSED | Outcome.NOT_SENT as outcome):
+            return e.SubmitNotSent(reason="interrupted", detail=f"the run ended before it was recorded that the order was {outcome}")
+        case _:
+            return e.SubmitUnknown(reason="interrupted", detail="the run ended while the order was out")
 
 
 def _hash(order: Call | SubmitAnswer) -> str:

@@ -162,6 +162,21 @@ def test_work_in_other_hands_is_waited_for(open_table: OpenTable) -> None:
     assert second.next_due(without=frozenset({"other"})).result() is None
 
 
+def test_who_tries_some_rows_waits_for_no_others(open_table: OpenTable) -> None:
+    """What another run has in hand keeps a trial only where it is one of its rows."""
+    table = open_table(2)
+    table.walk(1, e.SubmitStarted, e.SubmitAccepted)
+    join(table)
+
+    def due(*rows: int) -> bool:
+        ledger = SqlLedger(table.thread, batch_id=table.batch_id, run_id=table.run_id, only=frozenset(rows))
+        return ledger.next_due().result() is not None
+
+    claimed(table.ledger)
+    table.sql("UPDATE job SET state = 'saved' WHERE id = 2")
+    assert (True, False) == (due(1), due(2))
+
+
 def test_a_batch_wants_workers_while_something_is_in_nobodys_hands(open_table: OpenTable) -> None:
     """Rows that are due, or tasks of a dead run; not what somebody has, what waits for later, or what is paused."""
     table, other = open_table(1), open_table(1, name="day")

@@ -9,7 +9,7 @@ from batchgen.core.ports import Intent, Settled
 
 @dataclass(slots=True, kw_only=True)
 class FakeJournal:
-    """Intents and outcomes by attempt; ``fails`` may name an error for a line: ``intent``, ``outcome`` or ``sync``."""
+    """Intents and outcomes by attempt; ``fails`` may name an error for ``intent``, ``outcome`` or ``sync``, and as ``settled`` is asked."""
 
     intents: dict[int, Intent] = field(default_factory=dict)
     outcomes: dict[int, Settled] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class FakeJournal:
 
     def settled(self, attempt_id: int) -> Settled | None:
         """Give the outcome."""
+        self._may_fail("settled")
         return self.outcomes.get(attempt_id)
 
     def recall(self, attempt_ids: Collection[int]) -> dict[int, Settled]:
