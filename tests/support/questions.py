@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
 
+from batchgen.core.sharing import Share
 from batchgen.core.states import State
 from batchgen.store import commands, ledger, pool, prospects, queries, runs
 from tests.support.databases import START
@@ -25,6 +26,11 @@ def _claim(connection: Connection) -> object:
     return ledger._claimed(connection, query, RUN, frozenset())
 
 
+def _meet(connection: Connection) -> object:
+    visitor = pool.Visitor(run_id=RUN, batch_id=1, vendor="painter", held={})
+    return pool.meet(connection, visitor, lambda _part, _others: {"": Share(in_flight=4)})
+
+
 def _looked(read: Callable[[Engine], object]) -> Ask:
     """Ask by a function that opens its own connection."""
     return lambda connection: read(connection.engine)
@@ -38,6 +44,7 @@ QUESTIONS: Final[Mapping[str, Ask]] = {
     "bury a run": lambda c: runs.bury(c, [1], at=START),
     "batches that want workers": lambda c: pool.wanting(c, at=START),
     "unfinished batches": pool.unfinished,
+    "meeting of runs": _meet,
     "pause": lambda c: commands.pause(c, 1),
     "status: totals": _looked(lambda engine: queries.totals(engine, 1)),
     "status: doubts": _looked(lambda engine: queries.doubts(engine, 1)),
