@@ -217,7 +217,7 @@ def _take_out_of_totals(connection: Connection, page: Page) -> None:
             before = deltas.get(name, (0, 0, 0, 0))
             spent, reserved, held, orders = (was - int(amount) for was, amount in zip(before, amounts, strict=True))
             deltas[name] = (spent, reserved, held, orders)
-    statements.move_money(connection, deltas, read_purses(connection, [page.batch_id]))
+    statements.move_money(connection, deltas, read_purses(connection, [page.batch_id], locks=True))
 
 
 def _money(page: Page) -> Select[Any]:

@@ -167,15 +167,18 @@ class _Saving:
         self._keep_rows(found.kept)
 
     def finish(self, *, retire: bool) -> None:
-        """Build what was left out while loading, retire what the plan no longer names, and bring the totals up to date."""
+        """Build what was left out while loading, retire what the plan no longer names, and bring the totals up to date.
+
+        The totals come last: whoever records takes the batch first and then them.
+        """
         if self._rebuilds_index:
             s.JOB_KEY_INDEX.create(self._connection)
+        if retire and not self._is_fresh:
+            self._retire()
         if self.change.new:
             total = s.batch_total.c
             planned = (total.batch_id == self._batch_id) & (total.state == State.PLANNED.value)
             self._connection.execute(update(s.batch_total).where(planned).values(jobs=total.jobs + self.change.new))
-        if retire and not self._is_fresh:
-            self._retire()
 
     def _insert_rows(self, specs: Sequence[JobSpec]) -> None:
         suffix = self._suffix
@@ -198,7 +201,7 @@ class _Saving:
         gone = (s.job.c.batch_id == self._batch_id) & (s.job.c.plan_id != self._plan_id) & s.job.c.retired_at.is_(None)
         left = self._connection.execute(select(s.job.c.state, func.count()).where(gone).group_by(s.job.c.state))
         _count_retired(self.change, Counter({row[0]: row[1] for row in left}))
-        unsent = select(s.job.c.id, s.job.c.version).where(gone, s.job.c.state == State.PLANNED.value).limit(CHUNK)
+        unsent = select(s.job.c.id, s.job.c.version).where(gone, s.job.c.state == State.PLANNED.value).limit(CHUNK).with_for_update()
         while rows := self._connection.execute(unsent).all():
             self._record([(row.id, row.version, e.JobRetired(reason="retired")) for row in rows])
         self._connection.execute(update(s.job).where(gone).values(retired_at=self._at))

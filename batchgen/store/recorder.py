@@ -4,12 +4,17 @@ Theory of operation. The jobs of the group are read (and on a server locked) onc
 changes before it left them, so several changes of one job chain: expected version, the table's verdict, the budget. A change that fails
 leaves no trace in memory and gets its error; its neighbours go on. What remains is written by a handful of executemany statements; the
 update of ``job`` names the version that was read, and if it touches fewer rows than were read, nothing at all is committed.
+
+Money and totals of a batch are rows that all its runs write. On a server a group therefore looks at them without a lock, writes all that
+is its own, and locks the batch only then, for the few statements before its COMMIT. If others have moved the batch so far meanwhile that an
+order of the group does not fit under its caps any more, the group is rolled back and recorded again with the batch locked from the start.
+So is one in which an order is refused, or sets aside whatever is left: such verdicts are only given by who has the batch to itself.
 """
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
@@ -19,12 +24,16 @@ from batchgen.core.errors import BatchgenError, BudgetReachedError, IllegalTrans
 from batchgen.core.jobs import Change, Recorded
 from batchgen.core.limits import Cap
 from batchgen.core.machine import advance
+from batchgen.core.money import Micros
 from batchgen.core.states import LIVE, State
 from batchgen.store import runs
 from batchgen.store.bulk import Cells
 from batchgen.store.effects import KEY, AttemptRow, JobRow, Purse, PurseName, Whose, detail_of, follow, require_order
+from batchgen.store.faults import BusyError
 from batchgen.store.instants import to_text
 from batchgen.store.rows import Statements, read_jobs, read_purses, read_stored, read_tasks, read_totals
+
+N = TypeVar("N", bound=int)
 
 ATTEMPTS_PER_JOB: Final = 100_000
 """An attempt's id is its job's id times this, plus n: known before it is written, and readable."""
@@ -39,17 +48,34 @@ class Recorder:
         self._run_id: Final = run_id
         self._key_name: Final = key_name
         self._sql: Final = Statements(dialect)
+        self._is_shared: Final = dialect.name != "sqlite"
+        self._locks_first = False
 
     def __call__(self, connection: Connection, changes: Sequence[Change]) -> list[Recorded | BatchgenError]:
         """Record what can be recorded and give each change its result or its error, in order; the caller commits.
 
-        Raises StoreError when a row moved since it was read, LeaseLostError when the process was taken for dead; the caller must roll
-        back.
+        Raises StoreError when a row moved since it was read, BusyError when others crossed the group, LeaseLostError when the process
+        was taken for dead; the caller must roll back, and may try again.
         """
         if self._run_id is not None:
             runs.require_alive(connection, self._run_id)
-        group = _Group(connection, changes, run_id=self._run_id, key_name=self._key_name)
+        results = None if self._locks_first or not self._is_shared else self._beside_others(connection, changes)
+        if results is None:
+            group = _Group(connection, changes, run_id=self._run_id, key_name=self._key_name, locks=True)
+            results = [group.take(change) for change in changes]
+            group.write(connection, self._sql)
+        self._locks_first = False
+        return results
+
+    def _beside_others(self, connection: Connection, changes: Sequence[Change]) -> list[Recorded | BatchgenError] | None:
+        """Record with the batch locked last; None, and nothing is written, where a verdict needs it locked first."""
+        if any(_takes_all(change.event) for change in changes):
+            return None
+        group = _Group(connection, changes, run_id=self._run_id, key_name=self._key_name, locks=False)
         results = [group.take(change) for change in changes]
+        if any(isinstance(result, BudgetReachedError) for result in results):
+            return None
+        self._locks_first = True  # for the next try, should this one be crossed
         group.write(connection, self._sql)
         return results
 
@@ -57,15 +83,17 @@ class Recorder:
 class _Group:
     """The rows that a group of changes concerns, as they will be when it is committed."""
 
-    def __init__(self, connection: Connection, changes: Sequence[Change], *, run_id: int | None, key_name: str) -> None:
+    def __init__(self, connection: Connection, changes: Sequence[Change], *, run_id: int | None, key_name: str, locks: bool) -> None:
         self._run_id = run_id
         self._key_name = key_name
+        self._locks = locks
         self._jobs = read_jobs(connection, sorted({change.job_id for change in changes}))
         self._versions = {job.id: job.version for job in self._jobs.values()}
-        batches = sorted({job.batch_id for job in self._jobs.values()})
-        self._purses = read_purses(connection, batches)
+        self._batches = sorted({job.batch_id for job in self._jobs.values()})
+        self._purses = read_purses(connection, self._batches, locks=locks)
         self._purses_before = {name: replace(purse) for name, purse in self._purses.items()}
-        self._totals = read_totals(connection, batches)
+        self._room: dict[PurseName, Cap] = {}
+        self._totals = read_totals(connection, self._batches)
         self._totals_before = dict(self._totals)
         self._stored = read_stored(connection, [change for change in changes if self._is_late(change)])
         self._known_tasks = read_tasks(connection, [task for change in changes if (task := _task_of(change.event)) is not None])
@@ -90,8 +118,24 @@ class _Group:
             raise StoreError("a job moved while it was being recorded; nothing was written")
         sql.replace_files(connection, self._files)
         sql.append_events(connection, self._events)
+        known = self._purses_before if self._locks else self._lock(connection, sql)
         sql.move_totals(connection, self._total_deltas())
-        sql.move_money(connection, self._money_deltas(), self._purses_before)
+        sql.move_money(connection, self._money_deltas(), known)
+
+    def _lock(self, connection: Connection, sql: Statements) -> dict[PurseName, Purse]:
+        """Lock the batches and give their money as it is now; raise BusyError when an order does not fit any more.
+
+        What new attempts say of the money then is brought up to date.
+        """
+        now = read_purses(connection, self._batches, locks=True)
+        for name, room in self._room.items():
+            before, after = self._purses_before.get(name, Purse()), now.get(name, Purse())
+            if _passes(after.committed - before.committed, room.cost) or _passes(after.orders - before.orders, room.orders):
+                raise BusyError("others took what was left under a limit")
+        moved = {batch: now[PurseName(batch)].committed - self._purses_before[PurseName(batch)].committed for batch in self._batches}
+        new = [(moved[self._jobs[row.job_id].batch_id], row.id) for row in self._new_attempts.values()]
+        sql.correct_attempts(connection, [(more, attempt_id) for more, attempt_id in new if more])
+        return now
 
     def _is_late(self, change: Change) -> bool:
         """Say whether the job has left the version at which the change was to meet it."""
@@ -172,7 +216,17 @@ class _Group:
         count = {state: self._totals[job.batch_id, state] for state in (State.SUBMITTING, State.SUBMITTED)}
         still = {"open_orders": count[State.SUBMITTING], "live_tasks": count[State.SUBMITTED]}
         shares = [self._purse(name).share(cap, order.reserved, whose, **still) for name, cap, whose in caps]
-        return min((share for share in shares if share is not None), default=None)
+        estimate = min((share for share in shares if share is not None), default=None)
+        for name, cap, _ in caps:
+            self._keep_room(name, cap, estimate)
+        return estimate
+
+    def _keep_room(self, name: PurseName, cap: Cap, estimate: int | None) -> None:
+        """Note how much more may be taken of a purse, once the order has its share, before its cap is passed."""
+        purse, least = self._purse(name), self._room.get(name, Cap())
+        cost = None if cap.cost is None else Micros(cap.cost - purse.committed - (estimate or 0))
+        orders = None if cap.orders is None else cap.orders - purse.orders - 1
+        self._room[name] = Cap(_smaller(least.cost, cost), _smaller(least.orders, orders))
 
     def _book(self, job: JobRow, attempt: AttemptRow, sign: int) -> None:
         """Put an attempt into the purses it belongs to, or with ``sign`` -1 take it out."""
@@ -206,6 +260,22 @@ class _Group:
             for name, (old, new) in moved.items()
             if new != old
         }
+
+
+def _takes_all(event: e.Event) -> bool:
+    """Say whether the event is an order of unknown price under a limit of cost, which sets aside all that is left."""
+    if not isinstance(event, e.SubmitStarted) or event.reserved is not None:
+        return False
+    caps = (event.model_cap, event.day_cap, event.key_cap)
+    return event.cap_cost is not None or any(cap is not None and cap.cost is not None for cap in caps)
+
+
+def _passes(more: int, room: int | None) -> bool:
+    return room is not None and more > room
+
+
+def _smaller(one: N | None, other: N | None) -> N | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _purse_names(job: JobRow, day: str, key_name: str) -> list[PurseName]:

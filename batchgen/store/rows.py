@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, tuple_, update
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import IntegrityError
 
 from batchgen.core.jobs import Change
 from batchgen.core.states import Outcome, State
 from batchgen.store import schema as s
 from batchgen.store.bulk import Bulk, Cells
 from batchgen.store.effects import AttemptRow, JobRow, Purse, PurseName
+from batchgen.store.faults import BusyError
 from batchgen.store.instants import as_stored
 from batchgen.store.numbers import Numbered
 
@@ -86,8 +88,9 @@ _PURSES: Final = (
     select(s.batch.c.id, s.batch.c.spent_micros, s.batch.c.reserved_micros, s.batch.c.held_micros, s.batch.c.orders)
     .where(s.batch.c.id.in_(_IDS))
     .order_by(s.batch.c.id)
-    .with_for_update()
 )
+_LOCKED: Final = _PURSES.with_for_update(key_share=True)
+"""Stands in the way of other changes of the money, and not of new rows that refer to the batch."""
 _SHARES: Final = select(s.purse).where(s.purse.c.batch_id.in_(_IDS))
 _TOTALS: Final = select(s.batch_total).where(s.batch_total.c.batch_id.in_(_IDS))
 _STORED: Final = select(
@@ -109,6 +112,9 @@ class Statements:
         more_jobs = {"jobs": total.jobs + bindparam("_jobs")}
         self._new_attempts: Final = Bulk(insert(s.attempt), dialect, _ATTEMPT)
         self._attempts: Final = Bulk(update(s.attempt).where(s.attempt.c.id == bindparam("_id")), dialect, (*_ATTEMPT_SET, "_id"))
+        correct = {"committed_micros": s.attempt.c.committed_micros + bindparam("_more")}
+        this_attempt = s.attempt.c.id == bindparam("_id")
+        self._corrections: Final = Bulk(update(s.attempt).where(this_attempt).values(correct), dialect, ("_more", "_id"))
         self._jobs: Final = Bulk(update(s.job).where(this_job), dialect, (*_JOB_SET, "_id", "_version"))
         self._events: Final = Numbered(s.event, dialect, _EVENT)
         self._unstage: Final = Bulk(delete(s.artifact).where(staged), dialect, ("_id",))
@@ -128,8 +134,15 @@ class Statements:
         self._new_attempts.run(connection, [_cells(row, _ATTEMPT) for row in attempts])
 
     def move_attempts(self, connection: Connection, attempts: Sequence[AttemptRow]) -> None:
-        """Update attempts that were there before."""
-        self._attempts.run(connection, [(*_cells(row, _ATTEMPT_SET), row.id) for row in attempts])
+        """Update attempts that were there before; raise BusyError when another transaction just gave an order the same task id."""
+        try:
+            self._attempts.run(connection, [(*_cells(row, _ATTEMPT_SET), row.id) for row in attempts])
+        except IntegrityError as error:
+            raise BusyError("another order was given the same task id at this moment") from error
+
+    def correct_attempts(self, connection: Connection, rows: Sequence[tuple[int, int]]) -> None:
+        """Add to what attempts say of the batch's money when they were opened: micros, attempt."""
+        self._corrections.run(connection, rows)
 
     def move_jobs(self, connection: Connection, jobs: Sequence[tuple[JobRow, int]]) -> bool:
         """Update jobs that are still at the given version, and say whether all were."""
@@ -170,9 +183,10 @@ def read_jobs(connection: Connection, ids: Sequence[int]) -> dict[int, JobRow]:
     return {row[0]: _job_of(row) for row in connection.execute(_JOBS, {"ids": ids})}
 
 
-def read_purses(connection: Connection, batches: Sequence[int]) -> dict[PurseName, Purse]:
+def read_purses(connection: Connection, batches: Sequence[int], *, locks: bool) -> dict[PurseName, Purse]:
     """Give the batches' money; locking the batches, where the engine locks rows, guards their models' and days' shares as well."""
-    purses = {PurseName(row[0]): _purse_of(row[1:]) for row in connection.execute(_PURSES, {"ids": batches})}
+    query = _LOCKED if locks else _PURSES
+    purses = {PurseName(row[0]): _purse_of(row[1:]) for row in connection.execute(query, {"ids": batches})}
     return purses | {PurseName(*row[:3]): _purse_of(row[3:]) for row in connection.execute(_SHARES, {"ids": batches})}
 
 
