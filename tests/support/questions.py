@@ -39,8 +39,8 @@ def _looked(read: Callable[[Engine], object]) -> Ask:
 QUESTIONS: Final[Mapping[str, Ask]] = {
     "claim 100": _claim,
     "next due": lambda c: ledger._next_due(1, None, (), RUN, c),
-    "next due, none left": lambda c: c.scalar(ledger._in_other_hands(1, RUN)),
-    "orphans": lambda c: ledger._orphans(c, batch_id=1, run_id=RUN),
+    "next due, none left": lambda c: c.scalar(ledger._in_other_hands(1, RUN, None)),
+    "orphans": lambda c: ledger._orphans(c, batch_id=1, run_id=RUN, key_name="painter"),
     "bury a run": lambda c: runs.bury(c, [1], at=START),
     "batches that want workers": lambda c: pool.wanting(c, at=START),
     "unfinished batches": pool.unfinished,
