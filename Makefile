@@ -1,6 +1,6 @@
 # Everything a person needs: `make` lists the targets. Each target sets up .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format readme pages docs bench bench-pace bench-poll bench-verify crash-night crash-machines crash-upgrades crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
+.PHONY: help demo test coverage check format readme pages docs bench bench-pace bench-poll bench-verify bench-machines bench-plans crash-night crash-machines crash-upgrades crash-calls crash-syscalls crash-power crash-twice night machine fuzz mutants disk-full signals soak clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -66,6 +66,13 @@ bench-poll: $(STAMP) ## how late and with how many questions finished tasks are 
 bench-verify: $(STAMP) ## time and memory of verify on a million saved jobs (about 10 minutes, 3 GB in build/)
 	@mkdir -p $(BUILD)
 	$(BIN)/python bench/verify.py --keep $(BUILD)
+
+bench-machines: $(STAMP) ## what each job costs a PostgreSQL that 1, 2, 4 and 8 workers share, and how fast they record (about 12 minutes)
+	$(BIN)/python bench/machines.py
+
+JOBS ?= 10000000
+bench-plans: $(STAMP) ## how long a pool's questions take in a PostgreSQL of many rows (JOBS=10000000: half an hour, 8 GB in TMPDIR)
+	$(BIN)/python bench/plans10m.py --jobs $(JOBS)
 
 KILLS ?= 500
 crash-night: $(STAMP) ## random SIGKILLs over runs of 200 jobs (KILLS=500)
