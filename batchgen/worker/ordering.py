@@ -94,7 +94,7 @@ class Orderer:
         self.drop_page()
         clock = self.steps.clock
         self._passed_over = self._full_models(clock.monotonic())
-        limit = 0 if self.bearing.paused and self.places.members > 1 else self.places.handful(_PAGE)
+        limit = 0 if self.bearing.paused and self.places.is_shared else self.places.handful(_PAGE)
         question = self.ledger.claim(limit=limit, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
