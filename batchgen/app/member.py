@@ -102,7 +102,7 @@ class Member:
         now = self.clock.monotonic()
         if met.runs > self._runs:
             self.engine.orderer.look_afresh()  # what is in hand and not begun, the newcomer may have
-        self._runs, self.engine.orderer.is_shared = met.runs, met.runs > 1
+        self._runs = met.runs
         places.divide(met.shares, met.members, now)
         if met.gate is not None and (left_s := (met.gate.shut_until - met.at).total_seconds()) > 0:
             places.gate.hear(now, left_s)

@@ -120,6 +120,11 @@ class SubmitGate:
         return self.limits.pace.in_flight is None
 
     @property
+    def is_shared(self) -> bool:
+        """Say whether other runs may work on the batch, at work already or not."""
+        return bool(self.shares)
+
+    @property
     def total(self) -> int:
         """Count what is alive."""
         return self._key.total
@@ -183,8 +188,8 @@ class SubmitGate:
         return max(0, (self._key.places if most is None else min(self._key.places, most)) - self.total)
 
     def handful(self, most: int) -> int:
-        """Say how many rows to take in hand at once where others want some too: no more than this run may have alive."""
-        return max(1, min(most, self._key.places))
+        """Say how many rows to take in hand at once: where others may want some, no more than this run may have alive."""
+        return max(1, min(most, self._key.places)) if self.is_shared else most
 
     def full_models(self) -> frozenset[str]:
         """Name the models whose own in-flight limit is reached."""

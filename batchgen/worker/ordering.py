@@ -40,8 +40,6 @@ class Orderer:
     bearing: Bearing
     doubter: Doubter
     claim_at: float = 0.0
-    is_shared: bool = False
-    """Whether others claim from the same rows."""
     _page: deque[Job] = field(default_factory=deque)
     _unrecorded: set[int] = field(default_factory=set)
     _passed_over: frozenset[str] = frozenset()
@@ -96,7 +94,7 @@ class Orderer:
         self.drop_page()
         clock = self.steps.clock
         self._passed_over = self._full_models(clock.monotonic())
-        limit = self._handful()
+        limit = 0 if self.bearing.paused and self.places.is_shared else self.places.handful(_PAGE)
         question = self.ledger.claim(limit=limit, now=clock.now(), skip=frozenset(self._unrecorded), full_models=self._passed_over)
         jobs = await asyncio.wrap_future(question)
         due = None if jobs else await asyncio.wrap_future(self.ledger.next_due())
@@ -123,12 +121,6 @@ class Orderer:
         if over and await asyncio.wrap_future(self.ledger.next_due(without=over)) is None:
             message = f"what is left does not fit under the limits of {', '.join(sorted(over))} (limits.per_model)"
             self.bearing.halt(Stop(exit_code=Exit.LIMIT, reason="budget", message=message))
-
-    def _handful(self) -> int:
-        """Say how many rows to take in hand: where others want some too, no more than may be alive, and none while they would only wait."""
-        if not self.is_shared:
-            return _PAGE
-        return 0 if self.bearing.paused else self.places.handful(_PAGE)
 
     def drop_page(self) -> None:
         """Forget claimed rows that were not ordered; they are still planned in the database."""

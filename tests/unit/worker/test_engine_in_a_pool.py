@@ -100,10 +100,9 @@ def test_a_disk_that_keeps_an_orphan_from_being_read_stops_orders_only() -> None
 
 
 def test_a_run_takes_no_more_rows_in_hand_than_it_may_have_alive() -> None:
-    """Where others want rows as well; alone it takes a page."""
+    """Where others may want rows as well, though none is there yet; on a database of its own it takes a page."""
     run, alone = rig(jobs(100)), rig(jobs(100))
-    run.places.divide({"": Share(in_flight=3)}, 2, 0.0)
-    run.engine.orderer.is_shared = True
+    run.places.divide({"": Share(in_flight=8)}, 1, 0.0)
     taken: list[int] = []
     run.client.render_s = alone.client.render_s = 50.0
 
@@ -117,7 +116,6 @@ def test_a_paused_run_leaves_its_rows_to_the_others() -> None:
     """Within seconds it has none in hand that it has not begun; it does not end while there are some, and then orders as before."""
     run = rig(jobs(12), limits=limits(pace=Pace(in_flight=4)))
     run.places.divide({"": Share(in_flight=4)}, 2, 0.0)
-    run.engine.orderer.is_shared = True
     run.client.render_s = 50.0
     taken: list[int] = []
 
