@@ -1,7 +1,6 @@
 """What a process makes of signals while it waits, and in the last words of a run."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 
@@ -23,7 +22,7 @@ def own_signals() -> Iterator[None]:
 def test_a_signal_is_awaited(number: int) -> None:
     """One that came while something else was looked at is told at once; it ends nothing, and is told once."""
     with signals.deferred():
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
 
         assert number == signals.awaited(60.0)
         assert signals.awaited(0.0) is None
@@ -34,7 +33,7 @@ def test_a_hangup_that_is_ignored_is_not_awaited() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     with signals.deferred():
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
 
         assert signals.awaited(0.0) is None
 
@@ -47,7 +46,7 @@ def _last_words(interrupts: list[int]) -> None:
             await asyncio.sleep(0)
 
     asyncio.run(run())
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     signals.heed_again()
 
 
