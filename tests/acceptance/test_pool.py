@@ -60,7 +60,10 @@ class Pool:
     def run_of(self, process: subprocess.Popen[str]) -> int:
         """Wait until a worker has a run, and give its number."""
         found: list[int] = []
-        wait_until(lambda: found.extend(run_id for run_id, pid in self.rows("SELECT id, pid FROM run") if pid == process.pid) or found)
+        wait_until(
+            lambda: found.extend(run_id for run_id, pid in self.rows("SELECT id, pid FROM run") if pid == process.pid) or found,
+            timeout_s=100.0,
+        )
         return found[0]
 
     def saved_by(self) -> dict[int, int]:

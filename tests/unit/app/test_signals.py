@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -23,7 +22,7 @@ def own_signals() -> Iterator[None]:
 def test_a_signal_is_awaited(number: int) -> None:
     """One that came while something else was looked at is told at once; it ends nothing, and is told once."""
     with signals.deferred():
-        signal.pthread_kill(threading.get_ident(), number)
+        signal.raise_signal(number)
 
         assert number == signals.awaited(60.0)
         assert signals.awaited(0.0) is None
@@ -34,7 +33,7 @@ def test_a_hangup_that_is_ignored_is_not_awaited() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     with signals.deferred():
-        signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
 
         assert signals.awaited(0.0) is None
 
@@ -47,7 +46,7 @@ def _last_words(interrupts: list[int]) -> None:
             await asyncio.sleep(0)
 
     asyncio.run(run())
-    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     signals.heed_again()
 
 
