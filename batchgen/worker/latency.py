@@ -68,7 +68,7 @@ class Seen:
     def interval(self) -> tuple[float, float]:
         """Give the instants between which it ended; a measure that contradicts what was seen is not believed."""
         low, high = self.running_at_s or 0.0, self.done_at_s
-        if self.lasted_s is not None and low <= self.lasted_s + 1:
+        if self.lasted_s is not None and low - 1 <= self.lasted_s <= high + 1:
             high = min(high, self.lasted_s + 1)
             low = min(high, max(low, self.lasted_s - 1))
         return low, high
@@ -131,7 +131,9 @@ class _Durations:
             if high <= instant:
                 done, telling = done + 1, telling + 1
             elif low > 0:
-                done, telling = done + max(0.0, instant - low) / (high - low), telling + 1
+                telling += 1
+                if low < instant:  # else it may be an interval without a width
+                    done += (instant - low) / (high - low)
         return done / telling if telling else 0.0
 
 

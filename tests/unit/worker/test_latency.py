@@ -129,6 +129,17 @@ def test_the_vendors_own_measure_bounds_what_was_seen_late() -> None:
 def test_a_measure_that_contradicts_our_own_is_not_believed() -> None:
     """A vendor's clock may be wrong: what was still running at 30 s did not take 5."""
     assert (30.0, 40.0) == Seen(running_at_s=30.0, done_at_s=40.0, lasted_s=5.0).interval()
+    assert (2.0, 3.0) == Seen(running_at_s=2.0, done_at_s=3.0, lasted_s=5.0).interval()
+
+
+@pytest.mark.parametrize("seen", [Seen(running_at_s=2.0, done_at_s=9.0, lasted_s=1.0), Seen(done_at_s=2.0, lasted_s=3.0)])
+def test_an_end_known_to_the_instant_is_learned(seen: Seen) -> None:
+    """An answer that comes late on a busy machine can leave an interval without a width: before a quicker task's end, it is not done."""
+    latencies = Latencies()
+    latencies.learn(_SHAPE, seen)
+    latencies.learn(_SHAPE, Seen(running_at_s=0.5, done_at_s=1.5))
+
+    assert 0.5 <= latencies.first_wait_s(_SHAPE, 0.5) <= 2.1
 
 
 def test_three_questions_find_scattered_ends_about_as_well_as_any_plan_could() -> None:
