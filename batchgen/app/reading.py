@@ -108,7 +108,7 @@ class Status:
                 yield f"    its result is kept at least until {from_text(since) + self.result_ttl:%Y-%m-%d %H:%M} UTC"
         yield from self.figures.lines()
         if self.steering.run is not None:
-            yield f"  {self.steering.process} works on it since {at_local(self.steering.run['started_at'])}"
+            yield f"  {self.steering.at_work} since {at_local(self.steering.run['started_at'])}"
         if self.figures.next is not None:
             yield f"  next: {self.figures.next}"
 

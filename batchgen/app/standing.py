@@ -68,6 +68,11 @@ class Standing:
             return f"{len(self.runs)} workers"
         return "no process" if self.run is None else f"process {self.run['pid']} on {self.run['host']}"
 
+    @property
+    def at_work(self) -> str:
+        """Say who works on the batch."""
+        return f"{self.process} {'work' if len(self.runs) > 1 else 'works'} on it"
+
 
 def standing(engine: Database, batch: queries.Batch, *, now: datetime) -> Standing:
     """Read how a batch is steered."""

@@ -134,7 +134,7 @@ def _asked(settings: Settings, now: Standing, kind: Kind, argument: str = "", *,
         request = Request(kind=kind, argument=argument, actor=f"operator:{settings.login}", asked_at=asked_at, run_id=worker)
         asked = thread.call(lambda c: commands.ask(c, now.batch.id, request)).result()
     if now.run is not None and not _was_taken(settings, now, asked):
-        yield f"asked, but {now.process} has not followed yet; {database.command(settings)} status {now.batch.name} tells when it has"
+        yield f"asked, but not followed yet by {now.process}; {database.command(settings)} status {now.batch.name} tells when it has"
 
 
 def _was_taken(settings: Settings, now: Standing, asked: int) -> bool:

@@ -71,7 +71,7 @@ def _watch(session: Session, batch: str | None, every_s: float) -> str | None:
     if now is None or first is None:
         output.say(f"nothing runs{f' on {batch}' if batch else ''}", err=True)
         return batch
-    output.say(f"{now.batch.name}: {now.process} works on it; Ctrl-C ends this view, not the run", err=True)
+    output.say(f"{now.batch.name}: {now.at_work}; Ctrl-C ends this view, not the run", err=True)
     sights = [first]
     with suppress(KeyboardInterrupt), watching(lambda: sights[-1], color=session.settings.color):
         while (seen := see(session.settings, now.batch.name)) is not None:

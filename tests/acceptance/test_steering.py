@@ -181,7 +181,7 @@ def test_a_stop_that_came_too_late_stops_no_later_run(cli: CommandLine, start_ve
     done = cli("resume", "-y")
 
     assert f"process {run.pid} on" in asked.out
-    assert "has not followed yet" in asked.out
+    assert "not followed yet by process" in asked.out
     assert done.code in {0, 3}
     assert "planned" not in cli.states()
     assert [None] == [row["detail"]["taken_at"] for row in _requests(cli)]
