@@ -33,6 +33,17 @@ def draining(interrupt: Callable[[int], None]) -> Iterator[None]:
 
 
 @contextmanager
+def noted() -> Iterator[list[int]]:
+    """Have Ctrl-C noted in a list, instead of breaking into whatever is being read just then, until the block ends."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: told.append(number))
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def deferred() -> Iterator[None]:
     """Keep signals that would end the process until ``awaited`` asks for them, in this block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _heeded())

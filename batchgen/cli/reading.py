@@ -1,9 +1,8 @@
 """Commands that read the job database and change nothing: status, jobs, show, events, verify."""
 
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +14,8 @@ from batchgen.core.states import State
 if TYPE_CHECKING:
     from batchgen.app.verifying import Audit
 
+_HEEDS_WITHIN_S: Final = 0.1
+"""How soon a view ends after Ctrl-C."""
 BATCH = click.argument("batch", required=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 AS_JSONL = click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON object a line, streamed.")
@@ -63,6 +64,7 @@ def status(session: Session, batch: str | None, as_json: bool, every_s: float | 
 
 def _watch(session: Session, batch: str | None, every_s: float) -> str | None:
     """Show how a run goes until its process has ended or the reader has seen enough; give the name of the batch that was watched."""
+    from batchgen.app import signals
     from batchgen.app.sighting import at_work, see
     from batchgen.cli.view import watching
 
@@ -73,10 +75,12 @@ def _watch(session: Session, batch: str | None, every_s: float) -> str | None:
         return batch
     output.say(f"{now.batch.name}: {now.at_work}; Ctrl-C ends this view, not the run", err=True)
     sights = [first]
-    with suppress(KeyboardInterrupt), watching(lambda: sights[-1], color=session.settings.color):
-        while (seen := see(session.settings, now.batch.name)) is not None:
+    with signals.noted() as told, watching(lambda: sights[-1], color=session.settings.color):
+        while not told and (seen := see(session.settings, now.batch.name)) is not None:
             sights[:] = [seen]
-            time.sleep(every_s)
+            look_again_at = time.monotonic() + every_s
+            while not told and (left_s := look_again_at - time.monotonic()) > 0:
+                time.sleep(min(left_s, _HEEDS_WITHIN_S))
     return now.batch.name
 
 

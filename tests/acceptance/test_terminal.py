@@ -177,7 +177,7 @@ def _is_saved(cli: CommandLine) -> bool:
 
 def test_a_run_is_watched_from_a_second_terminal_until_it_ends(cli: CommandLine, start_vendor: StartVendor) -> None:
     """The panel fits 80 columns with wide names and cuts no command; the status stands below it when the run has ended."""
-    vendor = start_vendor(latency_s=0.6, faults=("post.accept_then_502@1",))
+    vendor = start_vendor(latency_s=2.0, faults=("post.accept_then_502@1",))
     cli.write(study(vendor.url, [f"狐狸 {number}" for number in range(7)], name="夜班-狐狸", limits={"in_flight": 2}))
     with cli.background("run", "study.yaml", "-y") as running:
         wait_until(lambda: _is_saved(cli))
@@ -218,7 +218,7 @@ def test_whoever_has_seen_enough_ends_the_view_and_not_the_run(cli: CommandLine,
 
 def test_without_a_terminal_a_watch_draws_nothing(cli: CommandLine, start_vendor: StartVendor) -> None:
     """It ends with the run, and the status is its answer."""
-    vendor = start_vendor(latency_s=1.5)
+    vendor = start_vendor(latency_s=4.0)
     cli.write(study(vendor.url, ["a fox, watched from a pipe"]))
     with cli.background("run", "study.yaml", "-y") as running:
         wait_until(lambda: vendor.posts)

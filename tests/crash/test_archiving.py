@@ -14,10 +14,11 @@ from sqlalchemy import Engine, event
 from batchgen.app.archiving import archive
 from batchgen.core import events as e
 from batchgen.settings import Settings
+from batchgen.store import runs
 from batchgen.store.engine import open_engine
 from tests.crash.warm import WarmLine, warm_lines
 from tests.support.cli import CommandLine, study
-from tests.support.databases import opened, specs, violated
+from tests.support.databases import START, opened, specs, violated
 
 SIGKILL = -9
 LAST = 60
@@ -45,6 +46,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, line: WarmLine) -> Path:
         table.walk(3, e.SubmitStarted, e.SubmitAccepted, e.RenderFinished, e.ImagesStaged, e.ImagesSaved)
         table.walk(4, e.SubmitStarted, e.SubmitAccepted, e.RenderFailed)
         table.sql("UPDATE plan SET settings = (SELECT settings FROM plan WHERE id = 1)")
+        ending = runs.Ending(stop_reason="finished", exit_code=3)
+        table.thread.call(lambda c: runs.finish(c, table.run_id, ending, at=START)).result()
     return folder
 
 

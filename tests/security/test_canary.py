@@ -151,7 +151,7 @@ KNOWING = (
     ["db", "check"],
     ["db", "datasette"],
 )
-STEERING = (["pause"], ["limit", "--in-flight", "2"], ["unpause"], ["stop"])
+STEERING = (["work", "--drain"], ["pause"], ["limit", "--in-flight", "2"], ["unpause"], ["stop"])
 DECIDING = (["retry", "--reason", "again"], ["cancel", "--reason", "enough"], ["resolve", "--abandon", "--reason", "enough"])
 
 
@@ -175,7 +175,7 @@ def test_no_command_lets_a_secret_out(cli: CommandLine) -> None:
         keys = [str(job["key"]) for job in cli.jobs()]
         for words in (*READING, *KNOWING, *(["show", key] for key in keys), *DECIDING, *STEERING, ["db", "backup", "copy.db"]):
             call(*words)
-        for words in (["status"], ["run", "study.yaml", "-y"], ["doctor"], ["retry", "--reason", "again"]):
+        for words in (["status"], ["run", "study.yaml", "-y"], ["doctor"], ["retry", "--reason", "again"], ["work", "--drain"]):
             assert call(*words, BATCHGEN_DB=DATABASE), words
         codes.append(call("account", "study.yaml", JIMMYAI_API_KEY=f"{KEY}\u2019"))
 
