@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, func, literal_column, or_, select, update
 
+from batchgen.core import events as e
 from batchgen.core.events import Image
 from batchgen.core.jobs import Change, Job, JobId, JobKey, Recorded
 from batchgen.core.ports import Upload
@@ -225,8 +226,19 @@ def _next_due(batch_id: int, only: Rows, without: Sequence[str], run_id: int | N
     return due
 
 
+def _is_held() -> ColumnElement[bool]:
+    """Say that the job's latest event puts it off without a time."""
+    v = s.event.c
+    latest = (v.job_id == s.job.c.id, v.seq == s.job.c.version)
+    puts_off = or_(v.event == e.TaskStalled.word(), and_(v.event == e.DownloadDeferred.word(), s.job.c.next_at.is_(None)))
+    return select(v.id).where(*latest, puts_off).exists()
+
+
 def _in_other_hands(batch_id: int, run_id: int, only: Rows) -> Select[Any]:
-    """Ask since when another run at work has a job in hand: it may come back to planned, or be left to whoever goes on."""
+    """Ask since when another run at work has a job in hand: it may come back to planned, or be left to whoever goes on.
+
+    What it only holds, to ask again in an hour, keeps nobody: two runs that hold something would wait for each other.
+    """
     others = select(s.run.c.id).where(s.run.c.batch_id == batch_id, s.run.c.ended_at.is_(None), s.run.c.id != run_id)
-    query = select(s.job.c.updated_at).where(s.job.c.run_id.in_(others)).limit(1)
+    query = select(s.job.c.updated_at).where(s.job.c.run_id.in_(others), ~_is_held()).limit(1)
     return query if only is None else query.where(s.job.c.id.in_(sorted(only)))

@@ -162,6 +162,21 @@ def test_work_in_other_hands_is_waited_for(open_table: OpenTable) -> None:
     assert second.next_due(without=frozenset({"other"})).result() is None
 
 
+def test_what_another_run_only_holds_is_not_waited_for(open_table: OpenTable) -> None:
+    """A task that takes too long, or a picture that cannot be fetched now: each run ends with what it holds, and none waits for another."""
+    table = open_table(2)
+    second = join(table)
+    table.walk(1, e.SubmitStarted, e.SubmitAccepted, e.TaskStalled)
+    table.walk(2, e.SubmitStarted, e.SubmitAccepted, e.RenderFinished)
+    assert second.next_due().result() is not None
+
+    table.record(2, event(e.DownloadDeferred, next_at=START))
+    assert second.next_due().result() is not None
+    table.record(2, event(e.DownloadDeferred, next_at=None))
+
+    assert second.next_due().result() is None
+
+
 def test_who_tries_some_rows_waits_for_no_others(open_table: OpenTable) -> None:
     """What another run has in hand keeps a trial only where it is one of its rows."""
     table = open_table(2)
