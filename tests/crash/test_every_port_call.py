@@ -15,8 +15,8 @@ from tests.crash.studies import STUDIES, Study
 
 AT_ONCE = 4
 ALL = "EVERY_CALL" in os.environ
-STRIDE = 1 if ALL else 48
-STEPS = {STUDIES["tasks"]: 6, STUDIES["answers"]: 12}
+STRIDE = 1 if ALL else 96
+STEPS = {STUDIES["tasks"]: 12, STUDIES["answers"]: 24}
 _PAIRS = 2
 """Double faults of each kind of batch; ``make crash-twice`` plays hundreds."""
 
@@ -43,9 +43,9 @@ def _play_all(stage: Stage, chains: list[list[Death]]) -> tuple[int, list[str]]:
 def test_death_at_every_call_loses_and_repeats_nothing(stage: Stage, port: str, side: str) -> None:
     """Whatever the call, resuming ends with every picture saved once or held, the bill equal to our books, and nothing left to do.
 
-    Of tasks every sixth call is played, and of the other kinds, which share most of the road, fewer; ``make crash-calls`` plays all.
+    Of tasks every twelfth call is played, and of the other kinds, which share most of the road, fewer; ``make crash-calls`` plays all.
     """
-    calls = range(1, stage.calls.get(port, 0) + 1, 1 if ALL else STEPS.get(stage.study, 24))
+    calls = range(1, stage.calls.get(port, 0) + 1, 1 if ALL else STEPS.get(stage.study, 48))
 
     cut, wrong = _play_all(stage, [[Death(port=port, side=side, call=call)] for call in calls])
 
@@ -56,7 +56,7 @@ def test_death_at_every_call_loses_and_repeats_nothing(stage: Stage, port: str, 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_call_that_fails_loses_and_repeats_nothing(stage: Stage) -> None:
-    """A port that refuses once, or breaks in an unforeseen way, before or after the work is done; every forty-eighth call of each."""
+    """A port that refuses once, or breaks in an unforeseen way, before or after the work is done; every ninety-sixth call of each."""
     sides = [(port, side, fault) for port in PORTS for side in SIDES for fault in ("bug", "refusal")]
     points = [
         [Death(port=port, side=side, call=call, fault=fault)]

@@ -12,7 +12,7 @@ from tests.support.cli import CommandLine, study, wait_until
 NOWHERE = "http://127.0.0.1:9"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_kill_while_the_database_is_made_is_no_obstacle(tmp_path: Path, seed: int) -> None:
     """Whatever the kill left of the file, planning once more stores every row, and the database is sound."""
     cli = CommandLine(folder=tmp_path)

@@ -22,7 +22,7 @@ RELEASED = sorted(Path(__file__).with_name("released").glob("*.sql"))
 
 OLD = [path.stem for path in RELEASED[:-1]]
 AT_ONCE = 4
-STEP = 1 if os.environ.get("EVERY_STATEMENT") else 8
+STEP = 1 if os.environ.get("EVERY_STATEMENT") else 16
 """Every so-manieth statement is the last one; ``make crash-upgrades`` plays them all."""
 SIGKILL = -9
 

@@ -33,8 +33,8 @@ def _watching(snapshot: Callable[[], Snapshot], *, watch: Watch | None, lookout:
         with nullcontext() if watch is None else watch(snapshot):
             yield
     finally:
+        views.take()  # first: whoever looks on takes the last view as soon as it is told of the end
         over.set()
-        views.take()
         watcher.join(PATIENCE_S)  # only a disk that hangs takes as long
 
 
