@@ -35,7 +35,6 @@ def begun(
     open_ones = [key for key in keys if key.env not in left]
     if not open_ones:
         return None
-
     wanted = [this_process(key_name=key.env) for key in open_ones]
     left_for = sorted(RETIRES)
     started = thread.call(lambda c: runs.start_one_of(c, wanted, batch_id=batch_id, avoids=left_for, within=_LATELY, lease_s=lease_s))

@@ -14,13 +14,12 @@ from typing import Final
 
 from batchgen.app.clock import SharedClock
 from batchgen.app.processes import is_gone
-from batchgen.core.errors import LeaseLostError, StoreAwayError, StoreError
+from batchgen.core.errors import StoreAwayError, StoreError
 from batchgen.core.limits import Limits
 from batchgen.core.sharing import divided, nothing_of
 from batchgen.logs import lines as diary
 from batchgen.store import pool, runs
 from batchgen.store.writer import DatabaseThread
-from batchgen.worker.bearing import Stop
 from batchgen.worker.engine import Engine
 
 MEETS_EVERY_S: Final = 1.0
@@ -67,7 +66,7 @@ class Member:
             except StoreAwayError:
                 self._signs = 0  # what others said meanwhile could not be heard
             except StoreError as error:
-                self._leave(error)
+                self.engine.stop_for(error)
                 return
 
     async def sign(self) -> None:
@@ -108,10 +107,3 @@ class Member:
             places.gate.hear(now, left_s)
         self.engine.bearing.progress.by_state = dict(met.states)
         self.engine.bearing.wake.set()
-
-    def _leave(self, error: StoreError) -> None:
-        if isinstance(error, LeaseLostError):
-            self.engine.leave(error)
-        else:
-            self.engine.bearing.halt(Stop(exit_code=error.exit_code, reason="storage", message=str(error)))
-            self.engine.bearing.wake.set()

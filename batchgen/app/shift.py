@@ -26,7 +26,7 @@ from batchgen.app.vendor import Vendor
 from batchgen.app.verifying import missing_files
 from batchgen.app.wording import unpriced
 from batchgen.core.dialects import Account
-from batchgen.core.errors import FileError, LeaseLostError, StoreAwayError, StoreError
+from batchgen.core.errors import FileError, StoreAwayError, StoreError
 from batchgen.core.exits import Exit
 from batchgen.core.limits import Limits
 from batchgen.core.money import Micros
@@ -282,13 +282,8 @@ class Shift:
                 await asyncio.to_thread(self._mark, journal)
             except StoreAwayError:
                 continue  # it may come back; whoever has something to record waits for it
-            except LeaseLostError as error:
-                engine.leave(error)
-                return
             except StoreError as error:
-                engine.bearing.may_ask = False
-                engine.bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
-                engine.bearing.wake.set()
+                engine.stop_for(error)
                 return
 
     async def _remember(self, vendor: str, engine: Engine) -> None:

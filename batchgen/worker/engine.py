@@ -92,12 +92,19 @@ class Engine:
         self._cancel(self._follows)
         self.bearing.wake.set()
 
-    def leave(self, error: LeaseLostError) -> None:
-        """Let go of everything: others go on with it. What is under way ends, and is kept in the journal where it was paid for."""
-        self._leaves, self.bearing.may_ask = True, False
-        self.bearing.halt(Stop(exit_code=error.exit_code, reason="lease_lost", message=str(error)))
-        self.hold_back()
-        self._cancel(self._follows)
+    def stop_for(self, error: StoreError) -> None:
+        """Order and ask nothing any more: the table takes no record. What is under way ends, kept in the journal where it was paid for.
+
+        A run that lost its lease lets go of everything, since others go on with it.
+        """
+        self.bearing.may_ask = False
+        if isinstance(error, LeaseLostError):
+            self._leaves = True
+            self.bearing.halt(Stop(exit_code=error.exit_code, reason="lease_lost", message=str(error)))
+            self.hold_back()
+            self._cancel(self._follows)
+        else:
+            self.bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
         self.bearing.wake.set()
 
     def hold_back(self) -> None:
@@ -189,13 +196,12 @@ class Engine:
         match error:
             case None:
                 return
-            case LeaseLostError():
-                self.leave(error)
+            case StoreError():
+                self.stop_for(error)
             case StopRunError():
                 self.bearing.halt(Stop(exit_code=error.exit_code, reason=error.reason, message=str(error)))
-            case StoreError() | FileError():
+            case FileError():
                 self.bearing.halt(Stop(exit_code=Exit.STORAGE, reason="storage", message=str(error)))
-                self.bearing.may_ask = self.bearing.may_ask and isinstance(error, FileError)
             case _:
                 self._bug = error
                 self.bearing.halt(Stop(exit_code=Exit.BUG, reason="bug", message=f"unexpected {type(error).__name__}"))

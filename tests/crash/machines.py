@@ -28,11 +28,12 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from batchgen.store.embedded import EmbeddedServer
 from tests.crash.apart import pass_on
 from tests.crash.audit import Findings, compare
 from tests.support.cli import CommandLine, Vendor, open_vendor, study
 from tests.support.pg_relay import PgRelay, relayed
-from tests.support.servers import PgServer, pg_server
+from tests.support.servers import pg_server, rows_of
 
 LEASE_S = 6.0
 FREEZE_S = 1.5 * LEASE_S
@@ -158,7 +159,7 @@ def pool(cli: CommandLine, relay: PgRelay, dose: Dose, door: Door) -> Iterator[l
 class Chaos:
     """Strikes a pool until so many deaths are done, or nothing is left to do."""
 
-    def __init__(self, server: PgServer, relay: PgRelay, workers: list[Worker], dose: Dose, random: Random) -> None:
+    def __init__(self, server: EmbeddedServer, relay: PgRelay, workers: list[Worker], dose: Dose, random: Random) -> None:
         self._server, self._relay, self._workers, self._dose, self._random = server, relay, workers, dose, random
         self.struck = Struck()
         relay.on_commit = self._maybe_cut
@@ -270,12 +271,12 @@ def play(folder: Path, *, rows: int, seed: int, kills: int, restarts: int, dose:
         return _told(cli, server, vendor, chaos.struck, resolved, retried, jobs_per_s=rows / took_s)
 
 
-def _bring_to_end(cli: CommandLine, server: PgServer, vendor: Vendor) -> tuple[int, int]:
+def _bring_to_end(cli: CommandLine, server: EmbeddedServer, vendor: Vendor) -> tuple[int, int]:
     """Decide what needs a decision from the vendor's bill, and work again until all is saved."""
     resolved = retried = 0
     for _ in range(6):
-        held = server.rows("SELECT key, body_sha256 FROM v_ambiguous")
-        failed = server.rows("SELECT key FROM v_jobs WHERE state = 'failed'")
+        held = rows_of(server.url, "SELECT key, body_sha256 FROM v_ambiguous")
+        failed = rows_of(server.url, "SELECT key FROM v_jobs WHERE state = 'failed'")
         if not held and not failed:
             break
         tasks = {charge["body_sha256"]: charge["task_id"] for charge in vendor.charges()}
@@ -289,14 +290,16 @@ def _bring_to_end(cli: CommandLine, server: PgServer, vendor: Vendor) -> tuple[i
     return resolved, retried
 
 
-def _told(cli: CommandLine, server: PgServer, vendor: Vendor, struck: Struck, resolved: int, retried: int, *, jobs_per_s: float) -> Told:
-    before, posts = server.rows("SELECT count(*) AS events FROM event"), vendor.posts
+def _told(
+    cli: CommandLine, server: EmbeddedServer, vendor: Vendor, struck: Struck, resolved: int, retried: int, *, jobs_per_s: float
+) -> Told:
+    before, posts = rows_of(server.url, "SELECT count(*) AS events FROM event"), vendor.posts
     again = cli("--db", server.url, "resume", BATCH, "-y")
     second = f"exit {again.code}, {vendor.posts - posts} POSTs" if again.code or vendor.posts != posts else ""
-    second += "" if server.rows("SELECT count(*) AS events FROM event") == before else "; it recorded events"
+    second += "" if rows_of(server.url, "SELECT count(*) AS events FROM event") == before else "; it recorded events"
     verified = cli("--db", server.url, "verify", BATCH, timeout_s=1800)
-    states = {row["state"]: row["jobs"] for row in server.rows("SELECT state, count(*) AS jobs FROM v_jobs GROUP BY state")}
-    jobs, attempts = server.rows("SELECT * FROM v_jobs"), server.rows("SELECT * FROM v_attempts")
+    states = {row["state"]: row["jobs"] for row in rows_of(server.url, "SELECT state, count(*) AS jobs FROM v_jobs GROUP BY state")}
+    jobs, attempts = rows_of(server.url, "SELECT * FROM v_jobs"), rows_of(server.url, "SELECT * FROM v_attempts")
     return Told(
         struck=struck,
         states=states,

